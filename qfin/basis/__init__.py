@@ -1,0 +1,5 @@
+"""Basis: latent normal values y <-> features, measurement outcomes and interval Gram matrices."""
+
+from qfin.basis.hermite import HermiteBasis
+
+__all__ = ["HermiteBasis"]

@@ -1,0 +1,19 @@
+"""Born: latent normals y -> matrix product state -> circuit -> draws of y."""
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "CircuitBornMachine": "qfin.born.circuit",
+    "CircuitMapping": "qfin.born.mapping",
+    "MPSBornMachine": "qfin.born.mps",
+    "map_mps_to_circuit": "qfin.born.mapping",
+}
+
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'qfin.born' has no attribute {name!r}")

@@ -1,0 +1,21 @@
+"""Copulas: pseudo-observations u <-> independent latent normals y, by Rosenblatt transform and Born correction."""
+
+from qfin.copulas.born import BornCopula
+from qfin.copulas.contract import Copula, from_latent, to_latent
+from qfin.copulas.elliptical import GaussianCopula, StudentTCopula
+from qfin.copulas.independence import IndependenceCopula
+from qfin.copulas.persistence import copula_from_arrays, copula_to_arrays
+from qfin.copulas.vine import VineCopula
+
+__all__ = [
+    "BornCopula",
+    "Copula",
+    "GaussianCopula",
+    "IndependenceCopula",
+    "StudentTCopula",
+    "VineCopula",
+    "copula_from_arrays",
+    "copula_to_arrays",
+    "from_latent",
+    "to_latent",
+]
