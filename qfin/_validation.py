@@ -36,9 +36,8 @@ def as_unit_cube(u: ArrayLike, name: str = "u", *, n_columns: int | None = None)
     outside = (matrix <= 0.0) | (matrix >= 1.0)
     if outside.any():
         row, column = np.argwhere(outside)[0]
-        raise InputError(
-            f"{name}: expected values strictly between 0 and 1, received {matrix[row, column]} at row {row}, column {column}"
-        )
+        received = f"{matrix[row, column]} at row {row}, column {column}"
+        raise InputError(f"{name}: expected values strictly between 0 and 1, received {received}")
     return matrix
 
 

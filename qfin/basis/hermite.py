@@ -32,7 +32,7 @@ def hermite_functions(y: ArrayLike, n_functions: int) -> FloatArray:
 def normal_density(y: ArrayLike) -> FloatArray:
     """Standard normal density φ(y); zero at ±∞."""
     y = np.asarray(y, dtype=np.float64)
-    return np.exp(-0.5 * y * y - _LOG_SQRT_2PI)
+    return np.asarray(np.exp(-0.5 * y * y - _LOG_SQRT_2PI))
 
 
 @lru_cache(maxsize=16)
@@ -97,7 +97,7 @@ class HermiteBasis:
         """G_kl = ∫_lower^upper h_k h_l φ, shape lower.shape + (K, K); the identity on (−∞, ∞)."""
         order = 2 * self.n_functions - 1
         moments = integrals_below(upper, order) - integrals_below(lower, order)
-        return np.einsum("...m,klm->...kl", moments, self._products)
+        return np.asarray(np.einsum("...m,klm->...kl", moments, self._products))
 
     @property
     def _products(self) -> FloatArray:

@@ -5,6 +5,7 @@ from typing import Any
 
 _PUBLIC = {
     "CircuitBornMachine": "qfin.born.circuit",
+    "CircuitHeadMachine": "qfin.born.hybrid",
     "CircuitMapping": "qfin.born.mapping",
     "MPSBornMachine": "qfin.born.mps",
     "map_mps_to_circuit": "qfin.born.mapping",

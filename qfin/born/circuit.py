@@ -1,18 +1,24 @@
 """The circuit Born machine: p(y) = |Ψ(y)|² φ(y) with the amplitudes of Ψ prepared by two-qubit gates."""
 
 from collections.abc import Callable
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import ndtri, rel_entr
 from sklearn.base import BaseEstimator
 
-from qfin._random import stream
-from qfin._types import AnyArray, ComplexArray, FloatArray
+from qfin._random import RandomLike, as_generator, stream
+from qfin._types import AnyArray, ComplexArray, FloatArray, IntArray
 from qfin._validation import as_matrix, check_fitted
 from qfin.basis import HermiteBasis
+from qfin.basis.hermite import gauss_hermite, hermite_functions, product_coefficients
+from qfin.born.conditionals import draw_coordinate
 from qfin.exceptions import InputError
 from qfin.quantum.ansatz import Ansatz
+
+if TYPE_CHECKING:
+    from qfin.quantum.samplers import CircuitSampler
 
 Progress = Callable[[int, int, dict[str, float]], None]
 # Numbers held at a time while observing or drawing: bounds memory whatever the number of rows.
@@ -36,13 +42,18 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
     penalty : float
         Weight of E[Σ k²] in the state, which favours low degrees.
     held_out_fraction : float
-        Share of the days, drawn at random, on which training stops when `fit` is given none.
+        Share of the days, drawn at random, on which training stops when `fit` is given none; the same days as those of
+        an `MPSBornMachine` of equal share and seed.
     init_params : array, shape (ansatz.n_params,), optional
         The start; θ = 0 by default.
+    start_noise : float
+        Standard deviation of normal angles added to the start for training. A circuit of real amplitudes, such as the
+        identity or a mapped real state, is a saddle in all directions that make amplitudes complex, by symmetry under
+        conjugation: without noise its gradient never leaves the real states. The bare start stays a candidate.
     dtype : str
         Precision of training, complex64 or complex128; everything else is in double precision.
     seed : int
-        Of the held-out days and the batches.
+        Of the held-out days, the batches and the noise.
 
     Attributes
     ----------
@@ -55,7 +66,7 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         ansatz: Ansatz,
         n_qubits_per_register: int = 3,
         *,
-        learning_rate: float = 3e-3,
+        learning_rate: float = 1e-3,
         penalty: float = 0.01,
         batch_size: int = 1024,
         max_steps: int = 1000,
@@ -63,6 +74,7 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         patience: int = 8,
         held_out_fraction: float = 0.2,
         init_params: ArrayLike | None = None,
+        start_noise: float = 5e-3,
         dtype: str = "complex64",
         seed: int = 0,
     ):
@@ -76,6 +88,7 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         self.patience = patience
         self.held_out_fraction = held_out_fraction
         self.init_params = init_params
+        self.start_noise = start_noise
         self.dtype = dtype
         self.seed = seed
 
@@ -87,8 +100,12 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         """
         from qfin.born.circuit_training import CircuitTrainingSettings, train_circuit
 
+        if self.ansatz.n_blocks == 0:
+            raise InputError("ansatz: expected at least one block to train, received none")
         days, held_out = self._days(y, y_validation)
-        params = np.zeros(self.ansatz.n_params) if self.init_params is None else self.init_params
+        start = np.zeros(self.ansatz.n_params) if self.init_params is None else self.init_params
+        start = self.ansatz.checked_params(start)
+        noise = self.start_noise * stream(self.seed, "circuit", "start").standard_normal(len(start))
         settings = CircuitTrainingSettings(
             self.learning_rate,
             self.batch_size,
@@ -102,7 +119,8 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
             self.ansatz,
             self._basis.features(days),
             held_out,
-            self.ansatz.checked_params(params),
+            start,
+            noise,
             settings,
             stream(self.seed, "circuit", "batches"),
             on_step,
@@ -122,7 +140,8 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
                 f" of {len(observations)} days"
             )
         held_out = np.zeros(len(observations), dtype=bool)
-        held_out[stream(self.seed, "circuit", "held out").permutation(len(observations))[:n_held]] = True
+        # the draw of MPSBornMachine: with equal seeds the days held out from the start stay held out
+        held_out[np.random.default_rng(self.seed).permutation(len(observations))[:n_held]] = True
         return observations, held_out
 
     @classmethod
@@ -136,9 +155,7 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
     def n_registers_(self) -> int:
         size = self.n_qubits_per_register
         if size < 1 or self.ansatz.n_qubits % size:
-            raise InputError(
-                f"n_qubits_per_register: expected a divisor of the ansatz's {self.ansatz.n_qubits} qubits, received {size}"
-            )
+            raise InputError(f"n_qubits_per_register: expected a divisor of {self.ansatz.n_qubits}, received {size}")
         return int(self.ansatz.n_qubits // size)
 
     @property
@@ -159,14 +176,140 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         """Ψ(y), shape (n,)."""
         from qfin.quantum.engine import psi
 
-        observations = as_matrix(y, "y", n_columns=self.n_registers_)
-        state, basis = self.statevector(), self._basis
-        rows = max(1, _CHUNK_SIZE // (self.n_registers_ + 1) // len(state))
-        rows = max(rows, 256)
-        parts = [psi(state, basis.features(observations[i : i + rows])) for i in range(0, len(observations), rows)]
-        return np.concatenate(parts)
+        return self._observed(y, psi)
 
     def log_ratio(self, y: ArrayLike) -> FloatArray:
         """log |Ψ(y)|²: the log density relative to independent standard normals, shape (n,), nats."""
-        value = self.amplitudes(y)
-        return np.log(np.maximum(value.real**2 + value.imag**2, np.finfo(float).tiny))
+        from qfin.quantum.engine import log_ratio
+
+        return self._observed(y, log_ratio)
+
+    def _observed(self, y: ArrayLike, function: Callable[[AnyArray, AnyArray], AnyArray]) -> AnyArray:
+        observations = as_matrix(y, "y", n_columns=self.n_registers_)
+        state, basis = self.statevector(), self._basis
+        half = self.n_registers_ - self.n_registers_ // 2
+        rows = max(64, _CHUNK_SIZE // basis.n_functions**half)
+        chunks = [observations[i : i + rows] for i in range(0, len(observations), rows)]
+        return np.concatenate([function(state, basis.features(chunk)) for chunk in chunks])
+
+    def sample(self, n_samples: int = 1, *, rng: RandomLike = None) -> FloatArray:
+        """Exact draws y, shape (n_samples, d), register by register from the conditional densities of the state."""
+        state = self.statevector()
+        uniforms = as_generator(rng).random((n_samples, self.n_registers_))
+        rows = max(64, _CHUNK_SIZE * self._basis.n_functions // len(state))
+        draws = [_complete(state, uniforms[i : i + rows]) for i in range(0, n_samples, rows)]
+        return np.concatenate([np.empty((0, self.n_registers_)), *draws])
+
+    def circuit(self, n_nodes: int | None = None, *, measure: bool = True) -> Any:
+        """The Qiskit circuit that measures each register on `n_nodes` Gauss–Hermite nodes, K by default."""
+        from qfin.quantum.circuits import measurement_circuit
+
+        check_fitted(self, "params_")
+        transforms = [self._basis.transform(n_nodes)] * self.n_registers_
+        return measurement_circuit(self.ansatz, self.params_, transforms, measure=measure)
+
+    def sample_shots(
+        self, n_shots: int, sampler: "CircuitSampler", *, n_nodes: int | None = None, rng: RandomLike = None
+    ) -> FloatArray:
+        """Draws y, shape (n_shots, d), from shots of the measured circuit.
+
+        A shot names one node per register; y is drawn from the normal density within the node's cell. The cells hold
+        the nodes' weights, so that |0…0⟩ gives standard normals exactly for every number of nodes; otherwise the draws
+        approach the density of `log_ratio` as `n_nodes` grows.
+        """
+        rng = as_generator(rng)
+        bits = np.asarray(sampler.sample(self.circuit(n_nodes), n_shots, rng=rng))
+        by_register = bits.reshape(n_shots, self.n_registers_, -1)
+        outcomes = by_register @ (1 << np.arange(by_register.shape[2] - 1, -1, -1))
+        return draw_in_cells(outcomes, n_nodes or self._basis.n_functions, rng=rng)
+
+    def register_mutual_information(self) -> FloatArray:
+        """Mutual information of the measured registers, shape (d, d), nats; zero on the diagonal.
+
+        Exact, from the probabilities of K Gauss–Hermite nodes per register.
+        """
+        n_registers, transform = self.n_registers_, self._basis.transform()
+        nodes = self.statevector().reshape((len(transform),) * n_registers)
+        for _ in range(n_registers):
+            nodes = np.tensordot(nodes, transform, axes=((0,), (1,)))
+        probabilities = nodes.real**2 + nodes.imag**2
+        information = np.zeros((n_registers, n_registers))
+        for i in range(n_registers):
+            for j in range(i + 1, n_registers):
+                joint = probabilities.sum(axis=tuple(k for k in range(n_registers) if k not in (i, j)))
+                independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
+                information[i, j] = information[j, i] = rel_entr(joint, independent).sum()
+        return information
+
+    def to_arrays(self) -> dict[str, AnyArray]:
+        check_fitted(self, "params_")
+        size = np.array(self.n_qubits_per_register)
+        return {**self.ansatz.to_arrays(), "params": self.params_, "n_qubits_per_register": size}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, AnyArray]) -> Self:
+        return cls.from_ansatz(Ansatz.from_arrays(arrays), int(arrays["n_qubits_per_register"]), arrays["params"])
+
+
+def distant_pairs(
+    mutual_information: ArrayLike, n_pairs: int, n_qubits_per_register: int, *, min_distance: int = 2, level: int = 0
+) -> IntArray:
+    """The qubit pairs on which to extend a circuit, shape (n_pairs, 2): one per pair of registers, strongest first.
+
+    Parameters
+    ----------
+    mutual_information : array, shape (d, d)
+        Of the registers, such as `CircuitBornMachine.register_mutual_information`.
+    n_pairs : int
+    n_qubits_per_register : int
+    min_distance : int
+        Registers closer than this on the chain are left out.
+    level : int
+        Which qubit of each register to join, counted from the least significant: qubit `level` tells k = 0 from
+        k = 2**level; level 0 joins the means of two registers (h_1), level 1 their variances (h_2).
+    """
+    if not 0 <= level < n_qubits_per_register:
+        raise InputError(f"level: expected 0 to {n_qubits_per_register - 1}, received {level}")
+    information = as_matrix(mutual_information, "mutual_information")
+    first, second = np.triu_indices(len(information), k=max(1, min_distance))
+    if not 0 <= n_pairs <= len(first):
+        raise InputError(f"n_pairs: expected 0 to {len(first)} pairs of distant registers, received {n_pairs}")
+    strongest = np.argsort(-information[first, second], kind="stable")[:n_pairs]
+    registers = np.stack([first[strongest], second[strongest]], axis=1)
+    qubits: IntArray = registers * n_qubits_per_register + n_qubits_per_register - 1 - level
+    return qubits
+
+
+def draw_in_cells(outcomes: ArrayLike, n_nodes: int, *, rng: RandomLike = None) -> FloatArray:
+    """y drawn from the standard normal density within the cell of each Gauss–Hermite node; shape of `outcomes`.
+
+    The cells cut the line into pieces of the nodes' weights, in order (each holds its node: the separation theorem of
+    Chebyshev, Markov and Stieltjes, Szegő, Orthogonal Polynomials, 3.41). The square of the node's cardinal function
+    times the density would not do: it has variance one for every node and every number of nodes.
+    """
+    nodes = np.asarray(outcomes, dtype=np.int64)
+    weights = gauss_hermite(n_nodes)[1]
+    below = np.concatenate([[0.0], np.cumsum(weights)])
+    upper = nodes >= (n_nodes + 1) // 2  # by symmetry, so that the upper tail is as precise as the lower
+    cell = np.where(upper, n_nodes - 1 - nodes, nodes)
+    y = ndtri(below[cell] + weights[cell] * as_generator(rng).random(nodes.shape))
+    signed: FloatArray = np.where(upper, -y, y)
+    return signed
+
+
+def _complete(state: ComplexArray, uniforms: FloatArray) -> FloatArray:
+    """One draw per row of uniforms (n, d), each register from its density given those before it."""
+    n_samples, n_registers = uniforms.shape
+    size = round(len(state) ** (1.0 / n_registers))
+    y = np.empty_like(uniforms)
+    branches = state.reshape(1, size, -1)
+    for i in range(n_registers):
+        overlaps = (branches @ branches.conj().transpose(0, 2, 1)).real
+        moments = product_coefficients(size).reshape(size * size, -1).T @ overlaps.reshape(-1, size * size).T
+        moments = np.broadcast_to(moments / moments[0], (len(moments), n_samples))
+        y[:, i] = draw_coordinate(moments, uniforms[:, i])
+        features = hermite_functions(y[:, i], size)
+        vector = features @ branches[0] if i == 0 else np.matmul(features[:, None, :], branches)[:, 0]
+        vector = vector / np.linalg.norm(vector, axis=1, keepdims=True)
+        branches = vector.reshape(n_samples, size, -1) if i < n_registers - 1 else branches
+    return y

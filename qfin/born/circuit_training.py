@@ -39,6 +39,7 @@ def train_circuit(
     features: FloatArray,
     held_out: BoolArray,
     start: FloatArray,
+    noise: FloatArray,
     settings: CircuitTrainingSettings,
     rng: np.random.Generator,
     on_step: Progress | None = None,
@@ -49,7 +50,7 @@ def train_circuit(
     ----------
     features : (n, d, K), basis functions of all days.
     held_out : (n,), the days that do not train and that decide when to stop.
-    start : (ansatz.n_params,)
+    start, noise : (ansatz.n_params,), the first candidate, and what is added to it before the first step.
     on_step : called as `on_step(step, max_steps, {"train": …, "validation": …})` at each look.
     """
     started = time.perf_counter()
@@ -57,10 +58,10 @@ def train_circuit(
         real = np.dtype(settings.dtype).type(0).real.dtype
         run = _Run(ansatz_plan(ansatz), ansatz.fixed.astype(settings.dtype), features.astype(real), held_out)
         weights = _squared_degrees(features.shape[1], features.shape[2]).astype(real) * real.type(settings.penalty)
-        params = jnp.asarray(start, dtype=real)
+        params = jnp.asarray(start + noise, dtype=real)
         state = adam(settings.learning_rate).init(params)
         pool = np.flatnonzero(~held_out)
-        best, stopped_at, looks = start, 0, [(0, *run.log_likelihoods(params))]
+        best, stopped_at, looks = start, 0, [(0, *run.log_likelihoods(jnp.asarray(start, dtype=real)))]
         best_validation, looks_without_gain = looks[0][2], 0
         for step in range(settings.check_every, settings.max_steps + 1, settings.check_every):
             batches = rng.choice(pool, (settings.check_every, min(settings.batch_size, len(pool))))

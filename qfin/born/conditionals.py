@@ -73,4 +73,4 @@ def draw_coordinate(
             break
         rows = rows[unsettled]
         active = (a[:, unsettled], following[unsettled], lo[unsettled], hi[unsettled], goal[unsettled])
-    return y
+    return np.asarray(y)

@@ -2,15 +2,15 @@
 
 The environment E of a gate g is the overlap ⟨target|circuit⟩ with that gate taken out: ⟨target|circuit⟩ = Σ g·E. With
 E = U S V the gate that maximises |⟨target|circuit⟩| is (U V)*, and the maximum is Σ S (Rudolph et al., Quantum Sci.
-Technol. 9, 015012 (2024), section 3). A sweep goes from the last gate to the first and back, keeping the state
-before the gate and the target freed of all gates after it, so that each step costs one gate and not one circuit.
+Technol. 9, 015012 (2024), section 3). A sweep goes from the last gate to the first. It carries the state before the
+gate and the target freed of all gates after it, so that a step costs one gate and not one circuit.
 
 Two siblings hold the target: `DenseTarget` a vector of 2^n amplitudes, `ChainTarget` a matrix product state. Without
 truncation they make the same updates. `layers` are listed in order of application.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,7 +31,7 @@ _INERTIA = 1e-9  # keeps a gate where it is in the directions that its environme
 
 
 class Target(Protocol):
-    """A state to prepare: what the growth of the circuit asks of it.
+    """A normalised state to prepare: what the growth of a circuit asks of it.
 
     `circuit_error` and `target_error` are the largest norms ‖exact − kept‖ that a bond limit has cost so far: in the
     circuit's state (the fidelity is exact up to twice its value) and in the target freed of layers (which steers the
@@ -44,11 +44,14 @@ class Target(Protocol):
     def residual(self, layers: Sequence[AnyArray]) -> Tensors:
         """Right-canonical bond-2 truncation of layers†|target⟩."""
 
-    def fidelity(self, layers: Sequence[AnyArray]) -> float:
-        """|⟨target|layers|0…0⟩|²."""
+    def forward(self, layers: Sequence[AnyArray]) -> Any:
+        """layers|0…0⟩, in the target's own form."""
 
-    def sweep(self, layers: Sequence[AnyArray]) -> tuple[Layers, float]:
-        """New layers after one sweep, last gate to first and back, and their fidelity."""
+    def fidelity(self, state: Any) -> float:
+        """|⟨target|state⟩|² of what `forward` gave."""
+
+    def sweep(self, layers: Sequence[AnyArray], state: Any) -> Layers:
+        """New layers after one sweep; `state` is what `forward` gave for the old ones."""
 
 
 def optimal_gate(environment: AnyArray, gate: AnyArray) -> AnyArray:
@@ -85,12 +88,21 @@ class DenseTarget:
                 rest = gate.conj().T @ _previous(rest).reshape(4, -1)
         return split_vector(rest.reshape(-1), max_bond=2)
 
-    def fidelity(self, layers: Sequence[AnyArray]) -> float:
-        return float(abs(np.vdot(self.vector, self._forward(layers))) ** 2)
+    def forward(self, layers: Sequence[AnyArray]) -> AnyArray:
+        state = np.zeros_like(self.vector)
+        state[0] = 1.0
+        for layer in layers:
+            for gate in layer:
+                state = _next(gate @ state.reshape(4, -1))
+            state = _next(state)
+        return state.reshape(-1)
 
-    def sweep(self, layers: Sequence[AnyArray]) -> tuple[Layers, float]:
+    def fidelity(self, state: AnyArray) -> float:
+        return float(abs(np.vdot(self.vector, state)) ** 2)
+
+    def sweep(self, layers: Sequence[AnyArray], state: AnyArray) -> Layers:
         layers = [layer.copy() for layer in layers]
-        state, rest = self._forward(layers), self.vector
+        rest = self.vector
         for layer in reversed(layers):
             state, rest = _previous(state), _previous(rest)
             for gate in layer[::-1]:
@@ -98,27 +110,7 @@ class DenseTarget:
                 state = gate.conj().T @ state
                 gate[...] = optimal_gate(rest.conj() @ state.T, gate)
                 rest = gate.conj().T @ rest
-        state = self._zero()
-        for layer in layers:
-            for gate in layer:
-                state, rest = state.reshape(4, -1), gate @ rest.reshape(4, -1)
-                gate[...] = optimal_gate(rest.conj() @ state.T, gate)
-                state, rest = _next(gate @ state), _next(rest)
-            state, rest = _next(state), _next(rest)
-        return layers, float(abs(np.vdot(self.vector, state)) ** 2)
-
-    def _zero(self) -> AnyArray:
-        state = np.zeros_like(self.vector)
-        state[0] = 1.0
-        return state
-
-    def _forward(self, layers: Sequence[AnyArray]) -> AnyArray:
-        state = self._zero()
-        for layer in layers:
-            for gate in layer:
-                state = _next(gate @ state.reshape(4, -1))
-            state = _next(state)
-        return state.reshape(-1)
+        return layers
 
 
 def _next(vector: AnyArray) -> AnyArray:
@@ -148,37 +140,29 @@ class ChainTarget:
             rest, error = self._without(layer, rest, error)
         return compress(rest, max_bond=2)[0]
 
-    def fidelity(self, layers: Sequence[AnyArray]) -> float:
-        return float(abs(inner(self.tensors, self._forward(layers)[-1])) ** 2)
-
-    def sweep(self, layers: Sequence[AnyArray]) -> tuple[Layers, float]:
-        layers = [layer.copy() for layer in layers]
-        states, error = self._forward(layers), 0.0
-        rests = [self.tensors]  # the target freed of the last 0, 1, 2 … layers
-        for layer, state in zip(reversed(layers), states[-2::-1], strict=True):
-            _sweep_down(layer, state, rests[-1])
-            rest, error = self._without(layer, rests[-1], error)
-            rests.append(rest)
-        state, error = states[0], 0.0
-        for layer, rest in zip(layers, rests[-2::-1], strict=True):
-            _sweep_up(layer, state, rest)
-            state, error = self._with(layer, state, error)
-        return layers, float(abs(inner(self.tensors, state)) ** 2)
-
-    def _forward(self, layers: Sequence[AnyArray]) -> list[Tensors]:
+    def forward(self, layers: Sequence[AnyArray]) -> list[Tensors]:
         """|0…0⟩ and the state after each layer."""
         states, error = [zero_state(len(self.tensors), self.tensors[0].dtype)], 0.0
         for layer in layers:
-            state, error = self._with(layer, states[-1], error)
+            state, lost = compress(apply_layer(layer, states[-1]), self.max_bond)
             states.append(state)
+            error += lost
+        self.circuit_error = max(self.circuit_error, error)
         return states
 
-    def _with(self, layer: AnyArray, state: Tensors, error: float) -> tuple[Tensors, float]:
-        state, lost = compress(apply_layer(layer, state), self.max_bond)
-        self.circuit_error = max(self.circuit_error, error + lost)
-        return state, error + lost
+    def fidelity(self, state: list[Tensors]) -> float:
+        return float(abs(inner(self.tensors, state[-1])) ** 2)
+
+    def sweep(self, layers: Sequence[AnyArray], state: list[Tensors]) -> Layers:
+        layers = [layer.copy() for layer in layers]
+        rest, error = self.tensors, 0.0
+        for layer, before in zip(reversed(layers), state[-2::-1], strict=True):
+            _sweep_layer(layer, before, rest)
+            rest, error = self._without(layer, rest, error)
+        return layers
 
     def _without(self, layer: AnyArray, rest: Tensors, error: float) -> tuple[Tensors, float]:
+        """layer†|rest⟩ within the bond limit, and the norm lost so far."""
         rest, lost = compress(unapply_layer(layer, rest), self.max_bond)
         self.target_error = max(self.target_error, error + lost)
         return rest, error + lost
@@ -198,8 +182,19 @@ def _from_right(edge: AnyArray, site: AnyArray) -> AnyArray:
     return np.tensordot(site.conj(), edge, axes=((2,), (0,)))
 
 
-def _environment(left: AnyArray, right: AnyArray) -> AnyArray:
-    return np.tensordot(right, left, axes=((0, 2), (0, 3))).reshape(4, 4)
+def _sweep_layer(layer: AnyArray, state: Tensors, rest: Tensors) -> None:
+    """Optimise the gates of one layer in place, last to first, between the state before it and the target after it."""
+    edge: AnyArray = state[0].transpose(0, 2, 1)
+    lefts = []
+    for i in range(len(layer)):
+        lefts.append(_from_left(edge, state[i + 1]))
+        edge = _step_right(lefts[-1], layer[i], rest[i])
+    edge = rest[-1].conj().transpose(0, 2, 1)
+    for i in range(len(layer) - 1, -1, -1):
+        right = _from_right(edge, rest[i])
+        environment = np.tensordot(right, lefts[i], axes=((0, 2), (0, 3))).reshape(4, 4)
+        layer[i] = optimal_gate(environment, layer[i])
+        edge = _step_left(right, layer[i], state[i + 1])
 
 
 def _step_right(left: AnyArray, gate: AnyArray, site: AnyArray) -> AnyArray:
@@ -212,31 +207,3 @@ def _step_left(right: AnyArray, gate: AnyArray, site: AnyArray) -> AnyArray:
     """The edge before gate i from `_from_right`, the gate and F's site i+1."""
     passed = np.tensordot(right, gate.reshape(2, 2, 2, 2), axes=((1, 3), (0, 1)))  # bond B, bond F, in i, in i+1
     return np.tensordot(passed, site, axes=((1, 3), (2, 1))).transpose(0, 2, 1)
-
-
-def _sweep_up(layer: AnyArray, state: Tensors, rest: Tensors) -> None:
-    """Optimise the gates of one layer in place, first to last."""
-    edge: AnyArray = rest[-1].conj().transpose(0, 2, 1)
-    rights = []
-    for i in range(len(layer) - 1, -1, -1):
-        rights.append(_from_right(edge, rest[i]))
-        edge = _step_left(rights[-1], layer[i], state[i + 1])
-    edge = state[0].transpose(0, 2, 1)
-    for i, right in enumerate(reversed(rights)):
-        left = _from_left(edge, state[i + 1])
-        layer[i] = optimal_gate(_environment(left, right), layer[i])
-        edge = _step_right(left, layer[i], rest[i])
-
-
-def _sweep_down(layer: AnyArray, state: Tensors, rest: Tensors) -> None:
-    """Optimise the gates of one layer in place, last to first."""
-    edge: AnyArray = state[0].transpose(0, 2, 1)
-    lefts = []
-    for i in range(len(layer)):
-        lefts.append(_from_left(edge, state[i + 1]))
-        edge = _step_right(lefts[-1], layer[i], rest[i])
-    edge = rest[-1].conj().transpose(0, 2, 1)
-    for i in range(len(layer) - 1, -1, -1):
-        right = _from_right(edge, rest[i])
-        layer[i] = optimal_gate(_environment(lefts[i], right), layer[i])
-        edge = _step_left(right, layer[i], state[i + 1])

@@ -129,7 +129,7 @@ class MPSBornMachine(BaseEstimator):  # type: ignore[misc]
 
     def log_ratio(self, y: ArrayLike) -> FloatArray:
         """log |Ψ(y)|²: the log density relative to independent standard normals, shape (n,), nats."""
-        return np.log(np.maximum(self.amplitudes(y) ** 2, np.finfo(float).tiny))
+        return np.asarray(np.log(np.maximum(self.amplitudes(y) ** 2, np.finfo(float).tiny)))
 
     def sample(self, n_samples: int = 1, *, rng: RandomLike = None) -> FloatArray:
         """Exact draws y, shape (n_samples, d), register by register from the conditional densities."""
@@ -187,7 +187,7 @@ class MPSBornMachine(BaseEstimator):  # type: ignore[misc]
         vector = np.ones((len(observations), 1))
         for i in range(observations.shape[1]):
             vector = advance(vector, self.tensors_[i], features[:, i])
-        return np.log(np.maximum((vector**2).sum(1), np.finfo(float).tiny))
+        return np.asarray(np.log(np.maximum((vector**2).sum(1), np.finfo(float).tiny)))
 
     def to_quimb(self) -> Any:
         """The state as a quimb `MatrixProductState`, one site per register."""
@@ -202,7 +202,8 @@ class MPSBornMachine(BaseEstimator):  # type: ignore[misc]
     def entanglement_entropies(self) -> FloatArray:
         """Von Neumann entropy across each bond of the chain, shape (d − 1,), nats."""
         state = self.to_quimb()
-        return np.array([state.entropy(i) for i in range(1, self.n_registers_)]) * np.log(2.0)
+        bits = [state.entropy(i) for i in range(1, self.n_registers_)]
+        return np.asarray(np.array(bits) * np.log(2.0))
 
     def to_arrays(self) -> dict[str, AnyArray]:
         check_fitted(self, "tensors_")

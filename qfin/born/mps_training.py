@@ -90,7 +90,7 @@ def random_start(rng: np.random.Generator, n_members: int, n_registers: int, set
     decay = 0.6 ** np.arange(settings.n_functions)[:, None] / np.sqrt(settings.max_bond)
     tensors = rng.standard_normal(shape) * settings.start_noise * decay
     tensors[:, :, 0, 0, 0] = 1.0
-    return tensors.astype(np.float32)
+    return np.asarray(tensors, dtype=np.float32)
 
 
 def train_members(

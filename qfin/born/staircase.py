@@ -106,13 +106,14 @@ def complete_isometry(columns: AnyArray, positions: Sequence[int]) -> AnyArray:
 
 
 def staircase_layer(tensors: Sequence[AnyArray]) -> AnyArray:
-    """The layer that prepares a right-canonical, bond-2 matrix product state from |0…0⟩ (Ran 2020).
+    """The layer that prepares a right-canonical, bond-2 matrix product state, normalised, from |0…0⟩ (Ran 2020).
 
     Site i, read as a map from its left bond to (bit i, right bond), gives the columns |l⟩|0⟩ of gate i; the last two
     sites share a gate. Bond bases and free columns are chosen so that the gates lie close to the identity.
     """
     last = np.tensordot(tensors[-2], tensors[-1], axes=1)[..., 0]
-    maps = _near_identity([*tensors[:-2], last])
+    first, *others = [*tensors[:-2], last]
+    maps = _near_identity([first / np.linalg.norm(first), *others])
     layer = np.zeros((len(maps), 4, 4), maps[0].dtype)
     for i, tensor in enumerate(maps):
         left, _, right = tensor.shape

@@ -11,6 +11,12 @@ from qfin._validation import as_unit_cube, check_fitted
 from qfin.copulas.contract import from_latent, to_latent
 
 
+def uniform_margins_of(u: FloatArray) -> FloatArray:
+    """Each column of draws replaced by its ranks over n + 1: margins exactly uniform, dependence kept."""
+    ranks = u.argsort(axis=0).argsort(axis=0) + 1.0
+    return np.asarray(ranks / (len(u) + 1.0))
+
+
 class BornCopula(BaseEstimator):  # type: ignore[misc]
     """c(u) = c0(u) · |Ψ(y(u))|², y = Φ⁻¹ of the Rosenblatt transform of the base c0.
 
@@ -74,7 +80,7 @@ class BornCopula(BaseEstimator):  # type: ignore[misc]
         y = self.machine_.sample(n_samples, rng=rng)
         u: FloatArray = self.base_.inverse_rosenblatt(from_latent(y))
         if uniform_margins:
-            u = (u.argsort(axis=0).argsort(axis=0) + 1.0) / (n_samples + 1.0)
+            u = uniform_margins_of(u)
         return u
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any]]:

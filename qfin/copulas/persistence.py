@@ -12,6 +12,7 @@ from qfin.exceptions import InputError
 _PACKAGES = {
     "BornCopula": "qfin.copulas",
     "CircuitBornMachine": "qfin.born",
+    "CircuitHeadMachine": "qfin.born",
     "GaussianCopula": "qfin.copulas",
     "IndependenceCopula": "qfin.copulas",
     "MPSBornMachine": "qfin.born",

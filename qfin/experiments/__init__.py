@@ -5,6 +5,8 @@ from typing import Any
 
 _PUBLIC = {
     "RunConfig": "qfin.experiments.config",
+    "load_generator": "qfin.experiments.runner",
+    "preset": "qfin.experiments.config",
     "RunFolder": "qfin.experiments.run_folder",
     "load_config": "qfin.experiments.config",
     "run_experiment": "qfin.experiments.runner",

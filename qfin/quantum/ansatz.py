@@ -122,8 +122,8 @@ class Ansatz:
         return Ansatz(self.n_qubits, self.pairs, self.unitaries(params))
 
     def checked_params(self, params: ArrayLike) -> FloatArray:
-        """`params` as float64 of shape (n_params,), or an `InputError`."""
-        flat = np.asarray(params, dtype=np.float64)
+        """A copy of `params` as float64 of shape (n_params,), or an `InputError`."""
+        flat = np.array(params, dtype=np.float64)
         if flat.shape != (self.n_params,):
             raise InputError(f"params: expected shape ({self.n_params},), received {flat.shape}")
         if not np.isfinite(flat).all():

@@ -90,9 +90,11 @@ def psi(state: Any, features: Any) -> Any:
 
 
 def log_ratio(state: Any, features: Any) -> Any:
-    """log|Ψ(y)|², shape (n,); arguments as for `psi`."""
+    """log|Ψ(y)|², shape (n,); arguments as for `psi`. An exact zero counts as the smallest normal number."""
     value = psi(state, features)
-    return value.__array_namespace__().log(value.real**2 + value.imag**2)
+    density = value.real**2 + value.imag**2
+    arrays = value.__array_namespace__()
+    return arrays.log(arrays.maximum(density, np.finfo(density.dtype).tiny))
 
 
 def _products(features: Any) -> Any:

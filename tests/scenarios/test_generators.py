@@ -12,7 +12,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from qfin._random import as_generator
 from qfin.exceptions import InputError, NotFittedError
-from qfin.marginals import EmpiricalGPD, MarginalPanel
+from qfin.marginals import EmpiricalGPD, MarginalPanel, pseudo_observations
 from qfin.risk import expected_shortfall, portfolio_losses
 from qfin.scenarios import HistoricalGenerator, ScenarioGenerator
 
@@ -95,7 +95,7 @@ def test_incomplete_days_serve_the_margins_and_are_counted() -> None:
     assert model.n_incomplete_days_ == history.n_incomplete_days_ == 500
     np.testing.assert_array_equal(model.marginals_.n_observations_, [1500, 1000, 1500])
     complete = data.dropna()
-    expected = NormalCopula().fit(model.marginals_.to_uniform(complete)).correlation_
+    expected = NormalCopula().fit(pseudo_observations(complete.to_numpy())).correlation_
     np.testing.assert_array_equal(model.copula_.correlation_, expected)
     assert len(history.returns_) == 1000
 

@@ -75,7 +75,7 @@ def test_unknown_suffix_and_unwritable_places_are_refused(tmp_path: Path) -> Non
         weighted().save(tmp_path / "draws.json")
     (tmp_path / "file").write_text("x")
     for folder in (tmp_path / "missing", tmp_path / "file"):
-        with pytest.raises(InputError, match="a place that can be written"):
+        with pytest.raises(InputError, match="a file that can be written"):
             weighted().save(folder / "draws.csv")
 
 

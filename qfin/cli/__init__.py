@@ -1,0 +1,1 @@
+"""Command line: words and files of a user -> the packages' functions -> tables, files and exit codes."""

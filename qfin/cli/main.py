@@ -1,0 +1,48 @@
+"""The `qfin` command: exit code 0 for success, 2 for wrong input (one sentence), 1 for anything else."""
+
+import sys
+import traceback
+
+import typer
+
+from qfin.cli import commands
+from qfin.exceptions import InputError, QfinError
+
+app = typer.Typer(
+    name="qfin",
+    help="Financial scenarios from Born machines, each beside its classical twin, judged on days it has not seen.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(commands.run)
+app.command("fetch")(commands.fetch)
+app.command("sample")(commands.sample)
+app.command("report")(commands.report)
+data = typer.Typer(help="Bundled data sets.", no_args_is_help=True, rich_markup_mode=None)
+data.command("list")(commands.data_list)
+data.command("describe")(commands.data_describe)
+app.add_typer(data, name="data")
+
+
+def main() -> None:
+    """Run the command line; every ending has its exit code."""
+    try:
+        app()
+    except InputError as error:
+        _fail(str(error), 2)
+    except QfinError as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; `qfin run --resume` goes on with an unfinished run", 1)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception:  # a defect of ours: the trace is what a report of it needs
+        traceback.print_exc()
+        _fail("an unexpected error, please report it with the lines above", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"qfin: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,23 @@
+"""Small panels in a grid, filled row by row."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from plotly.subplots import make_subplots
+
+
+def panel_grid(
+    titles: Sequence[str], n_columns: int, *, row_height: int, gap: int = 84
+) -> tuple[Any, list[dict[str, int]], int]:
+    """An empty figure, the row and column of each panel, and the height in pixels that keeps panels from touching."""
+    n_rows = -(-len(titles) // n_columns)
+    height = n_rows * row_height
+    figure = make_subplots(
+        rows=n_rows,
+        cols=n_columns,
+        subplot_titles=list(titles),
+        horizontal_spacing=0.24 / n_columns if n_columns > 1 else 0.0,
+        vertical_spacing=min(gap / height, 1.0 / n_rows) if n_rows > 1 else 0.0,
+    )
+    cells = [{"row": i // n_columns + 1, "col": i % n_columns + 1} for i in range(len(titles))]
+    return figure, cells, height

@@ -1,0 +1,122 @@
+"""Density of a pair of assets: models beside the days they had not seen, and the corner of joint losses enlarged."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from qfin._types import FloatArray
+from qfin.viz._panels import panel_grid
+from qfin.viz.theme import DIVERGING, model_style, themed
+
+CORNER = 0.1
+
+
+def pair_density_figure(
+    u: FloatArray,
+    grid: FloatArray,
+    densities: Mapping[str, FloatArray],
+    *,
+    assets: Sequence[str],
+    narrow: bool = False,
+) -> Any:
+    """Days as points and copula densities as contours of log2; a second row enlarges the corner below 0.1.
+
+    Parameters
+    ----------
+    u : (n_days, 2) pseudo-observations of the pair
+    grid : (G,) ascending values of u
+    densities : copula density by model, (G, G), entry [i, j] at u1 = grid[i], u2 = grid[j]
+    assets : the two names
+    narrow : bool
+        One model per row with its corner beside it, for a screen of the width of a phone.
+    """
+    limit = _color_limit(densities)
+    names = ["data", *densities]
+    panels = [(name, corner) for name in names for corner in (False, True)]
+    if not narrow:
+        panels.sort(key=lambda panel: panel[1])
+    titles = [_title(name, corner, narrow) for name, corner in panels]
+    figure, cells, height = panel_grid(titles, 2 if narrow else len(names), row_height=250 if narrow else 330)
+    for (name, corner), cell in zip(panels, cells, strict=True):
+        if name != "data":
+            _add_contours(figure, grid, densities[name], limit, corner, cell)
+        if name == "data" or corner:
+            _add_days(figure, u, corner, cell)
+        _set_axes(figure, assets, corner, cell)
+    figure.update_layout(coloraxis=_color_axis(limit, narrow))
+    return themed(figure, height=height + (80 if narrow else 20), legend=False)
+
+
+def _title(name: str, corner: bool, narrow: bool) -> str:
+    if corner and narrow:
+        return "corner"
+    label = "Test days" if name == "data" else escape(model_style(name).label)
+    return f"{label}, corner" if corner else label
+
+
+def _color_limit(densities: Mapping[str, FloatArray]) -> int:
+    """Doublings of the density that the colours span to either side of 1, the same for all models."""
+    spread = np.quantile(np.abs(np.concatenate([_log2(density).ravel() for density in densities.values()])), 0.99)
+    return int(np.clip(np.ceil(spread), 1, 5))
+
+
+def _log2(density: FloatArray) -> FloatArray:
+    return np.log2(np.maximum(density, np.finfo(np.float64).tiny))
+
+
+def _add_contours(
+    figure: Any, grid: FloatArray, density: FloatArray, limit: int, corner: bool, cell: dict[str, int]
+) -> None:
+    # The corner needs one grid value beyond its edge, so that contours reach it.
+    size = min(int(np.searchsorted(grid, CORNER)) + 1, len(grid)) if corner else len(grid)
+    values = density[:size, :size].T
+    figure.add_contour(
+        x=grid[:size],
+        y=grid[:size],
+        z=_log2(values),
+        customdata=values,
+        coloraxis="coloraxis",
+        contours={"start": -limit, "end": limit, "size": 1 if limit > 2 else 0.5, "coloring": "fill"},
+        line={"width": 0.7, "color": "rgba(31, 36, 48, 0.45)"},
+        hovertemplate="u = (%{x:.3f}, %{y:.3f})<br>density %{customdata:.3g}<extra></extra>",
+        **cell,
+    )
+
+
+def _add_days(figure: Any, u: FloatArray, corner: bool, cell: dict[str, int]) -> None:
+    shown = u[(u < CORNER).all(axis=1)] if corner else u
+    figure.add_scatter(
+        x=shown[:, 0],
+        y=shown[:, 1],
+        mode="markers",
+        marker={"size": 4.5 if corner else 3, "color": "#000000", "opacity": 0.75 if corner else 0.3},
+        hovertemplate="test day, u = (%{x:.3f}, %{y:.3f})<extra></extra>",
+        **cell,
+    )
+
+
+def _set_axes(figure: Any, assets: Sequence[str], corner: bool, cell: dict[str, int]) -> None:
+    first, second = (escape(str(name)) for name in assets)
+    edge = CORNER if corner else 1.0
+    shared = {"range": [0.0, edge], "dtick": edge / 2, "constrain": "domain", "showgrid": False, "title_standoff": 4}
+    figure.update_xaxes(title_text=f"{first}, rank u", **shared, **cell)
+    figure.update_yaxes(title_text=f"{second}, rank u" if cell["col"] == 1 else None, **shared, **cell)
+    x_axis = next(figure.select_xaxes(**cell)).plotly_name.removeprefix("xaxis")
+    figure.update_yaxes(scaleanchor=f"x{x_axis}", **cell)
+
+
+def _color_axis(limit: int, narrow: bool) -> dict[str, Any]:
+    powers = range(-limit, limit + 1)
+    bar: dict[str, Any] = {
+        "title": {"text": "Density (1: as if<br>independent)", "side": "top"},
+        "tickvals": list(powers),
+        "ticktext": [str(2**p) if p >= 0 else f"1/{2**-p}" for p in powers],
+        "thickness": 12,
+        "outlinewidth": 0,
+    }
+    if narrow:
+        bar |= {"orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom", "len": 0.9}
+        bar["title"]["text"] = "Density (1: as if independent)"
+    return {"colorscale": DIVERGING, "cmin": -limit, "cmax": limit, "colorbar": bar}

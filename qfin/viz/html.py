@@ -1,0 +1,55 @@
+"""Figures as pieces of a web page that asks nothing of any server."""
+
+from html import escape
+from typing import Any
+
+import plotly.io
+from plotly.offline import get_plotlyjs
+
+# Draws the figure that suits the screen, again when it turns; swiping over a small screen scrolls; paper has its width.
+_DRAW = """
+window.qfinFigure = (id, wide, narrow) => {
+  const element = document.getElementById(id);
+  const small = window.matchMedia("(max-width: 640px)");
+  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  const draw = () => {
+    const { data, layout } = small.matches && narrow ? narrow : wide;
+    Plotly.react(element, data, { ...layout, dragmode: small.matches ? false : "zoom" }, config);
+  };
+  draw();
+  small.addEventListener("change", draw);
+  window.addEventListener("beforeprint", () => Plotly.relayout(element, { autosize: false, width: 680 }));
+  window.addEventListener("afterprint", () => Plotly.relayout(element, { autosize: true, width: null }));
+};
+"""
+
+
+def plotly_script() -> str:
+    """The text of plotly.js and of the function that `figure_div` calls, to stand once in a script element."""
+    return f"{get_plotlyjs()}\n{_DRAW}"
+
+
+def figure_div(figure: Any, *, div_id: str, description: str, narrow: Any = None) -> str:
+    """The figure as an HTML div and the script that draws it; `plotly_script()` must stand before it in the page.
+
+    Parameters
+    ----------
+    figure : plotly Figure
+    div_id : str
+        Identifier, once per page.
+    description : str
+        What the figure shows, for those who do not see it.
+    narrow : plotly Figure, optional
+        Drawn in place of `figure` on screens up to 640 pixels wide.
+    """
+    drawn = [_json(part) for part in (figure, narrow) if part is not None]
+    return (
+        f'<div id="{escape(div_id)}" role="img" aria-label="{escape(description)}"></div>\n'
+        f'<script>qfinFigure("{escape(div_id)}", {", ".join(drawn)});</script>'
+    )
+
+
+def _json(figure: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text: str = plotly.io.to_json(figure, validate=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
