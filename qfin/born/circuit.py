@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri, rel_entr
+from scipy.special import rel_entr
 from sklearn.base import BaseEstimator
 
 from qfin._random import RandomLike, as_generator, stream
 from qfin._types import AnyArray, ComplexArray, FloatArray, IntArray
 from qfin._validation import as_matrix, check_fitted
 from qfin.basis import HermiteBasis
-from qfin.basis.hermite import gauss_hermite, hermite_functions, product_coefficients
+from qfin.basis.hermite import hermite_functions, product_coefficients
 from qfin.born.conditionals import draw_coordinate
 from qfin.exceptions import InputError
 from qfin.quantum.ansatz import Ansatz
@@ -200,28 +200,51 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         draws = [_complete(state, uniforms[i : i + rows]) for i in range(0, n_samples, rows)]
         return np.concatenate([np.empty((0, self.n_registers_)), *draws])
 
-    def circuit(self, n_nodes: int | None = None, *, measure: bool = True) -> Any:
-        """The Qiskit circuit that measures each register on `n_nodes` Gauss–Hermite nodes, K by default."""
-        from qfin.quantum.circuits import measurement_circuit
+    def circuit(self, n_nodes: int | None = None, *, measure: bool = False) -> Any:
+        """The Qiskit circuit after which the bits of each register name one of `n_nodes` Gauss–Hermite nodes.
+
+        `n_nodes` is K by default, or a larger power of two: each register then gets fresh qubits in front. With
+        `measure` all qubits are measured at the end; circuit samplers do that themselves.
+        """
+        from qfin.quantum.circuits import to_qiskit
+        from qfin.quantum.measurement import measurement_circuit
 
         check_fitted(self, "params_")
-        transforms = [self._basis.transform(n_nodes)] * self.n_registers_
-        return measurement_circuit(self.ansatz, self.params_, transforms, measure=measure)
+        n_extra = self._extra_qubits(n_nodes)
+        transform = self._basis.transform(n_nodes)
+        circuit = measurement_circuit(to_qiskit(self.ansatz, self.params_), transform, self.n_registers_, n_extra)
+        if measure:
+            circuit.measure_all()
+        return circuit
 
     def sample_shots(
         self, n_shots: int, sampler: "CircuitSampler", *, n_nodes: int | None = None, rng: RandomLike = None
     ) -> FloatArray:
-        """Draws y, shape (n_shots, d), from shots of the measured circuit.
+        """Draws y, shape (n_shots, d), from shots of `circuit(n_nodes)`, decoded cell by cell.
 
-        A shot names one node per register; y is drawn from the normal density within the node's cell. The cells hold
-        the nodes' weights, so that |0…0⟩ gives standard normals exactly for every number of nodes; otherwise the draws
-        approach the density of `log_ratio` as `n_nodes` grows.
+        They approach the density of `log_ratio` as `n_nodes` grows; see `qfin.born.decoding`.
         """
-        rng = as_generator(rng)
-        bits = np.asarray(sampler.sample(self.circuit(n_nodes), n_shots, rng=rng))
-        by_register = bits.reshape(n_shots, self.n_registers_, -1)
-        outcomes = by_register @ (1 << np.arange(by_register.shape[2] - 1, -1, -1))
-        return draw_in_cells(outcomes, n_nodes or self._basis.n_functions, rng=rng)
+        from qfin.born.decoding import sample_circuit
+        from qfin.quantum.circuits import to_qiskit
+
+        check_fitted(self, "params_")
+        return sample_circuit(
+            to_qiskit(self.ansatz, self.params_),
+            self._basis,
+            self.n_registers_,
+            n_shots,
+            sampler=sampler,
+            n_extra=self._extra_qubits(n_nodes),
+            rng=rng,
+        )
+
+    def _extra_qubits(self, n_nodes: int | None) -> int:
+        """Fresh qubits per register for a grid of `n_nodes`."""
+        size = self._basis.n_functions
+        nodes = size if n_nodes is None else n_nodes
+        if nodes < size or nodes & (nodes - 1):
+            raise InputError(f"n_nodes: expected a power of two of at least {size}, received {nodes}")
+        return nodes.bit_length() - size.bit_length()
 
     def register_mutual_information(self) -> FloatArray:
         """Mutual information of the measured registers, shape (d, d), nats; zero on the diagonal.
@@ -278,23 +301,6 @@ def distant_pairs(
     registers = np.stack([first[strongest], second[strongest]], axis=1)
     qubits: IntArray = registers * n_qubits_per_register + n_qubits_per_register - 1 - level
     return qubits
-
-
-def draw_in_cells(outcomes: ArrayLike, n_nodes: int, *, rng: RandomLike = None) -> FloatArray:
-    """y drawn from the standard normal density within the cell of each Gauss–Hermite node; shape of `outcomes`.
-
-    The cells cut the line into pieces of the nodes' weights, in order (each holds its node: the separation theorem of
-    Chebyshev, Markov and Stieltjes, Szegő, Orthogonal Polynomials, 3.41). The square of the node's cardinal function
-    times the density would not do: it has variance one for every node and every number of nodes.
-    """
-    nodes = np.asarray(outcomes, dtype=np.int64)
-    weights = gauss_hermite(n_nodes)[1]
-    below = np.concatenate([[0.0], np.cumsum(weights)])
-    upper = nodes >= (n_nodes + 1) // 2  # by symmetry, so that the upper tail is as precise as the lower
-    cell = np.where(upper, n_nodes - 1 - nodes, nodes)
-    y = ndtri(below[cell] + weights[cell] * as_generator(rng).random(nodes.shape))
-    signed: FloatArray = np.where(upper, -y, y)
-    return signed
 
 
 def _complete(state: ComplexArray, uniforms: FloatArray) -> FloatArray:

@@ -1,7 +1,6 @@
 """Maximum likelihood of a circuit's state on Hermite features: Adam on exact gradients, stopped on held-out days."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,14 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from qfin._types import AnyArray, BoolArray, FloatArray
+from qfin.born.circuit import Progress
 from qfin.quantum.ansatz import Ansatz
 from qfin.quantum.engine import ansatz_plan, circuit_state, log_ratio, precision
 from qfin.quantum.fusion import FusionPlan
 from qfin.training import TrainingRecord, adam
 
-Progress = Callable[[int, int, dict[str, float]], None]
 _MIN_GAIN = 1e-5  # nats per day; smaller gains on held-out days are rounding in single precision
-_CHUNK = 4096  # days evaluated at a time
+_CHUNK = 1024  # days evaluated at a time
 
 
 @dataclass(frozen=True)
@@ -91,10 +90,17 @@ class _Run:
 
     def log_likelihoods(self, params: Any) -> tuple[float, float]:
         """Mean log-ratio on training days and on held-out days."""
-        state = np.asarray(circuit_state(self.plan, params, self.fixed))
-        parts = [log_ratio(state, self.features[i : i + _CHUNK]) for i in range(0, len(self.features), _CHUNK)]
-        values = np.concatenate(parts).astype(np.float64)
+        values = np.asarray(_log_ratios(self.plan, params, self.fixed, self.features), dtype=np.float64)
         return float(values[~self.held_out].mean()), float(values[self.held_out].mean())
+
+
+@partial(jax.jit, static_argnums=0)
+def _log_ratios(plan: FusionPlan, params: Any, fixed: Any, features: Any) -> Any:
+    """log|Ψ|² of features (n, d, K), a chunk of days at a time; shape (n,)."""
+    state, n_days = circuit_state(plan, params, fixed), len(features)
+    padded = jnp.pad(features, ((0, -n_days % _CHUNK), (0, 0), (0, 0)))
+    chunks = padded.reshape(-1, _CHUNK, *features.shape[1:])
+    return jax.lax.map(lambda chunk: log_ratio(state, chunk), chunks).reshape(-1)[:n_days]
 
 
 @partial(jax.jit, static_argnums=(0, 1))

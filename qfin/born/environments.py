@@ -78,7 +78,6 @@ class DenseTarget:
 
     def __init__(self, tensors: Sequence[AnyArray]) -> None:
         self.vector = dense_vector(tensors)
-        self.n_qubits = len(tensors)
 
     def residual(self, layers: Sequence[AnyArray]) -> Tensors:
         rest = self.vector

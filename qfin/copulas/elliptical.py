@@ -9,6 +9,7 @@ from scipy.special import gammaln, ndtr, ndtri, stdtr, stdtrit
 from sklearn.base import BaseEstimator
 
 from qfin._random import RandomLike, as_generator
+from qfin._threads import one_blas_thread
 from qfin._types import AnyArray, FloatArray
 from qfin._validation import as_unit_cube, check_fitted
 from qfin.copulas.contract import open_unit
@@ -108,7 +109,10 @@ class StudentTCopula(BaseEstimator):  # type: ignore[misc]
         self.degrees_of_freedom = degrees_of_freedom
 
     def fit(self, u: FloatArray, y: None = None) -> Self:
-        u = as_unit_cube(u)
+        with one_blas_thread():
+            return self._fit(as_unit_cube(u))
+
+    def _fit(self, u: FloatArray) -> Self:
         if self.degrees_of_freedom is None:
             result = minimize_scalar(
                 lambda log_nu: -self._profile(u, float(np.exp(log_nu)))[0],

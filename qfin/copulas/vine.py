@@ -52,7 +52,7 @@ class VineCopula(BaseEstimator):  # type: ignore[misc]
     def n_params_(self) -> int:
         """Parameters, rounded: a kernel pair copula counts its effective degrees of freedom."""
         check_fitted(self, "vine_")
-        return int(round(self.vine_.npars))
+        return round(float(self.vine_.npars))
 
     def logpdf(self, u: FloatArray) -> FloatArray:
         log_density: FloatArray = self._vine.logpdf(self._door(u), num_threads=self.n_threads)

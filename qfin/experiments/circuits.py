@@ -154,8 +154,32 @@ def _bond_for(n_params: int, n_registers: int, n_functions: int) -> int:
 def _train_from_shots(
     config: RunConfig, machine: CircuitBornMachine, y: FloatArray, progress: Progress
 ) -> tuple[dict[str, Any], Arrays]:
+    """A short stretch of training in which the circuit is only ever run on Aer and measured."""
+    from qfin.born.shot_training import ShotSettings, train_from_shots
+    from qfin.quantum import AerCircuitSampler
 
-    raise NotImplementedError
+    settings = config.quantum
+    params, record = train_from_shots(
+        machine.ansatz,
+        machine.params_,
+        y,
+        sampler=AerCircuitSampler(method="statevector"),
+        basis=HermiteBasis(2**machine.n_qubits_per_register),
+        n_registers=machine.n_registers_,
+        n_steps=settings.training_steps,
+        settings=ShotSettings(shots=settings.training_shots),
+        rng=stream(config.seed, "shots"),
+        on_step=lambda step, total, _: progress.update(step, total),
+    )
+    facts = {
+        "steps": settings.training_steps,
+        "kept_at": record.kept_at,
+        "shots": record.n_shots,
+        "executions": record.n_executions,
+        "mmd_start": record.mmd_start,
+        "mmd_end": record.mmd_end,
+    }
+    return facts, {"params": params, "steps": record.steps, "mmd": record.mmd}
 
 
 def _sampler_rows(

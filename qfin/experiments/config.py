@@ -118,19 +118,6 @@ class RunConfig:
         return replace(self, market=replace(self.market, **changes))
 
 
-PRESETS: dict[str, RunConfig] = {
-    "default": RunConfig(market=MarketConfig(train_end="2010-12-31")),
-    # The whole job in well under a minute: for a first look and for the tests.
-    "quick": RunConfig(
-        market=MarketConfig(prices="fx-usd", train_end="2012-12-31"),
-        born=BornConfig(n_functions=4, max_bond=2, max_steps=300),
-        circuit=CircuitConfig(n_assets=3, n_layers=2, n_distant=2, max_steps=60, full_assets=4, full_layers=2),
-        quantum=QuantumConfig(shots=4_000, noisy_shots=500, full_shots=500, training_steps=3, training_shots=500),
-        scenarios=ScenariosConfig(n_samples=5_000),
-    ),
-}
-
-
 def preset(name: str) -> RunConfig:
     if name not in PRESETS:
         raise InputError(f"preset: expected one of {', '.join(PRESETS)}, received {name!r}")
@@ -235,3 +222,16 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_toml_value(item) for item in value) + "]"
     return repr(value)
+
+
+PRESETS: dict[str, RunConfig] = {
+    "default": RunConfig(market=MarketConfig(train_end="2010-12-31")),
+    # The whole job in well under a minute: for a first look and for the tests.
+    "quick": RunConfig(
+        market=MarketConfig(prices="fx-usd", train_end="2012-12-31"),
+        born=BornConfig(n_functions=4, max_bond=2, max_steps=300),
+        circuit=CircuitConfig(n_assets=3, n_layers=2, n_distant=2, max_steps=60, full_assets=4, full_layers=2),
+        quantum=QuantumConfig(shots=4_000, noisy_shots=500, full_shots=500, training_steps=3, training_shots=500),
+        scenarios=ScenariosConfig(n_samples=5_000),
+    ),
+}

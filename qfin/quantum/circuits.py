@@ -1,4 +1,4 @@
-"""Qiskit circuits of an ansatz, the measurement on a grid of nodes, and export.
+"""Qiskit circuits of an ansatz, and export.
 
 Our qubit j is Qiskit's qubit j. Qiskit counts qubit 0 as the least significant bit of an amplitude's index, qfin as the
 most significant: `from_qiskit_order` turns one vector into the other. Likewise a Qiskit gate on qubits [q0, q1] reads
@@ -15,7 +15,7 @@ from qiskit import QuantumCircuit, qasm3, qpy, transpile
 from qiskit.circuit.library import UnitaryGate
 from qiskit.exceptions import QiskitError
 
-from qfin._types import AnyArray, ComplexArray
+from qfin._types import AnyArray
 from qfin.exceptions import InputError, QfinError
 from qfin.quantum.ansatz import N_ANGLES, Ansatz
 
@@ -41,41 +41,6 @@ def from_qiskit_order(amplitudes: ArrayLike) -> AnyArray:
     if vector.shape != (2**n_qubits,):
         raise InputError(f"amplitudes: expected a vector of length 2**n, received shape {vector.shape}")
     return vector.reshape((2,) * n_qubits).transpose().reshape(-1)
-
-
-def measurement_circuit(
-    ansatz: Ansatz, params: ArrayLike | None, transforms: Sequence[ArrayLike], *, measure: bool = True
-) -> QuantumCircuit:
-    """Prepare the state, turn each register from coefficients to nodes, and measure.
-
-    Parameters
-    ----------
-    ansatz, params
-        The state; its qubits are split evenly over the registers.
-    transforms : sequence of arrays, shape (n_nodes, K)
-        One isometry per register, such as `HermiteBasis(K).transform(n_nodes)`; K = 2**m for registers of m qubits and
-        n_nodes = 2**(m + e). Register i gets e fresh qubits in front of its own.
-    measure : bool
-        Whether to measure all qubits at the end.
-
-    Returns
-    -------
-    QuantumCircuit
-        Registers side by side, most significant bit first; the bits of register i are the index of the node measured.
-    """
-    isometries = [np.asarray(transform, dtype=np.complex128) for transform in transforms]
-    widths = [_node_qubits(isometry, i, ansatz.n_qubits, len(isometries)) for i, isometry in enumerate(isometries)]
-    size = ansatz.n_qubits // len(isometries)
-    starts = np.concatenate([[0], np.cumsum(widths)])
-    circuit = QuantumCircuit(int(starts[-1]))
-    own = [int(starts[i + 1]) - size + j for i in range(len(widths)) for j in range(size)]
-    circuit.compose(to_qiskit(ansatz, params), qubits=own, inplace=True)
-    for i, isometry in enumerate(isometries):
-        qubits = range(int(starts[i]), int(starts[i + 1]))
-        circuit.append(UnitaryGate(_completed(isometry), label=f"nodes {i}"), [*reversed(qubits)])
-    if measure:
-        circuit.measure_all()
-    return circuit
 
 
 def to_basis_gates(circuit: QuantumCircuit, basis_gates: Sequence[str] = EXPORT_GATES) -> QuantumCircuit:
@@ -109,28 +74,6 @@ def export_qpy(circuit: QuantumCircuit, path: Path | str) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return target
-
-
-def _node_qubits(isometry: ComplexArray, register: int, n_qubits: int, n_registers: int) -> int:
-    """Qubits that measure one register, after checking its transform."""
-    if n_qubits % n_registers:
-        raise InputError(f"transforms: expected a divisor of {n_qubits} qubits, received {n_registers} registers")
-    size = 2 ** (n_qubits // n_registers)
-    rows = isometry.shape[0] if isometry.ndim == 2 else 0
-    if isometry.shape != (rows, size) or rows < size or rows & (rows - 1):
-        raise InputError(
-            f"transforms: expected shape (2**q, {size}) with 2**q ≥ {size}, received {isometry.shape} at {register}"
-        )
-    if not np.allclose(isometry.conj().T @ isometry, np.eye(size), atol=1e-8, rtol=0.0):
-        raise InputError(f"transforms: expected orthonormal columns, received others at register {register}")
-    return rows.bit_length() - 1
-
-
-def _completed(isometry: ComplexArray) -> ComplexArray:
-    """A unitary whose first columns are the isometry."""
-    unitary = np.linalg.qr(isometry, mode="complete")[0]
-    unitary[:, : isometry.shape[1]] = isometry
-    return unitary
 
 
 def _nudged(circuit: QuantumCircuit, angle: float, seed: int) -> QuantumCircuit:

@@ -53,7 +53,7 @@ class RowGroup:
 
 def summary_table(record: Record) -> tuple[list[str], list[list[str]]]:
     """Column headings and rows of text for a terminal: the models in order, then the realised test window."""
-    headings = ["Model", "Log-lik. per day", "Above base", "95 % interval"]
+    headings = ["Model", "Log-lik. per day", "Above base", "95% interval"]
     headings += ["VaR 95", "ES 95", "VaR 97.5", "ES 97.5", "VaR 99", "ES 99", "Fit"]
     rows = []
     for row in record["rows"]:
@@ -115,7 +115,7 @@ def sampler_table(record: Record) -> list[TableRow]:
     timings: Record = record.get("timings", {}).get("samplers", {})
     return [
         TableRow(
-            row["sampler"],
+            row["sampler"][:1].upper() + row["sampler"][1:],
             (
                 Cell(count(row["n_qubits"])),
                 Cell(count(row["shots"])),
@@ -135,7 +135,7 @@ def row_label(model: str, record: Record) -> str:
 
 
 def difference_cell(row: Record, base: str, decimals: int = 3) -> Cell:
-    """Difference to the base with its 95 % interval."""
+    """Difference to the base with its 95% interval."""
     if row["model"] == base:
         return Cell("base")
     return Cell(signed(row["diff"], decimals), interval(row["diff_lo"], row["diff_hi"], decimals))

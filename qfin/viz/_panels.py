@@ -5,19 +5,19 @@ from typing import Any
 
 from plotly.subplots import make_subplots
 
+_GAP = 96  # pixels between rows: the axis title of the row above and the panel title of the row below
 
-def panel_grid(
-    titles: Sequence[str], n_columns: int, *, row_height: int, gap: int = 84
-) -> tuple[Any, list[dict[str, int]], int]:
-    """An empty figure, the row and column of each panel, and the height in pixels that keeps panels from touching."""
+
+def panel_grid(titles: Sequence[str], n_columns: int, *, panel_height: int) -> tuple[Any, list[dict[str, int]], int]:
+    """An empty figure, the row and column of each panel, and the height in pixels of all rows with their gaps."""
     n_rows = -(-len(titles) // n_columns)
-    height = n_rows * row_height
+    height = n_rows * panel_height + (n_rows - 1) * _GAP
     figure = make_subplots(
         rows=n_rows,
         cols=n_columns,
         subplot_titles=list(titles),
         horizontal_spacing=0.24 / n_columns if n_columns > 1 else 0.0,
-        vertical_spacing=min(gap / height, 1.0 / n_rows) if n_rows > 1 else 0.0,
+        vertical_spacing=_GAP / height if n_rows > 1 else 0.0,
     )
     cells = [{"row": i // n_columns + 1, "col": i % n_columns + 1} for i in range(len(titles))]
     return figure, cells, height

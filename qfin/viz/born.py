@@ -8,20 +8,16 @@ import numpy as np
 import plotly.graph_objects as go
 
 from qfin._types import FloatArray
-from qfin.viz.theme import MUTED, model_style, themed
+from qfin.viz.theme import model_style, themed
 
 
-def entanglement_figure(
-    entropies: Sequence[float] | FloatArray, *, assets: Sequence[str], max_bond: int | None = None
-) -> Any:
+def entanglement_figure(entropies: Sequence[float] | FloatArray, *, assets: Sequence[str]) -> Any:
     """Entropy (nats) of each cut of the chain, drawn between the two assets it separates.
 
     Parameters
     ----------
     entropies : (n_assets − 1,) entropy of cut i, between assets i and i + 1
     assets : names in the order of the chain
-    max_bond : int, optional
-        Bond dimension; the most a cut can carry is then drawn as a line at log(max_bond).
     """
     values = np.asarray(entropies, dtype=np.float64)
     names = [escape(str(name)) for name in assets]
@@ -32,20 +28,10 @@ def entanglement_figure(
         y=values,
         width=0.62,
         marker={"color": style.color},
-        name="Entropy of the cut",
         text=[f"{before} | {after}" for before, after in zip(names[:-1], names[1:], strict=True)],
         textposition="none",
         hovertemplate="%{text}: %{y:.4f} nats<extra></extra>",
     )
-    if max_bond is not None:
-        figure.add_scatter(
-            x=[-0.5, len(names) - 0.5],
-            y=[np.log(max_bond)] * 2,
-            mode="lines",
-            name=f"Most that bond dimension {max_bond} can carry",
-            line={"color": MUTED, "dash": "dash", "width": 1.5},
-            hovertemplate="%{y:.3f} nats<extra></extra>",
-        )
     figure.update_xaxes(
         title_text="Assets along the chain, most systemic first",
         tickvals=np.arange(len(names)),
@@ -54,7 +40,7 @@ def entanglement_figure(
         showgrid=False,
     )
     figure.update_yaxes(title_text="Entropy (nats)", rangemode="tozero")
-    return themed(figure, height=380)
+    return themed(figure, height=380, legend=False)
 
 
 def fidelity_figure(fidelity_by_layer: Sequence[float] | FloatArray) -> Any:

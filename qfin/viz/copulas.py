@@ -37,8 +37,8 @@ def pair_density_figure(
     panels = [(name, corner) for name in names for corner in (False, True)]
     if not narrow:
         panels.sort(key=lambda panel: panel[1])
-    titles = [_title(name, corner, narrow) for name, corner in panels]
-    figure, cells, height = panel_grid(titles, 2 if narrow else len(names), row_height=250 if narrow else 330)
+    titles = [_title(name, corner) for name, corner in panels]
+    figure, cells, height = panel_grid(titles, 2 if narrow else len(names), panel_height=130 if narrow else 190)
     for (name, corner), cell in zip(panels, cells, strict=True):
         if name != "data":
             _add_contours(figure, grid, densities[name], limit, corner, cell)
@@ -46,20 +46,19 @@ def pair_density_figure(
             _add_days(figure, u, corner, cell)
         _set_axes(figure, assets, corner, cell)
     figure.update_layout(coloraxis=_color_axis(limit, narrow))
-    return themed(figure, height=height + (80 if narrow else 20), legend=False)
+    return themed(figure, height=height + (190 if narrow else 110), legend=False)
 
 
-def _title(name: str, corner: bool, narrow: bool) -> str:
-    if corner and narrow:
-        return "corner"
-    label = "Test days" if name == "data" else escape(model_style(name).label)
-    return f"{label}, corner" if corner else label
+def _title(name: str, corner: bool) -> str:
+    if corner:
+        return f"corner below {CORNER:g}"
+    return "Test days" if name == "data" else escape(model_style(name).label)
 
 
 def _color_limit(densities: Mapping[str, FloatArray]) -> int:
     """Doublings of the density that the colours span to either side of 1, the same for all models."""
-    spread = np.quantile(np.abs(np.concatenate([_log2(density).ravel() for density in densities.values()])), 0.99)
-    return int(np.clip(np.ceil(spread), 1, 5))
+    spread = np.quantile(np.abs(np.concatenate([_log2(density).ravel() for density in densities.values()])), 0.95)
+    return int(np.clip(np.ceil(spread), 1, 4))
 
 
 def _log2(density: FloatArray) -> FloatArray:
@@ -78,8 +77,8 @@ def _add_contours(
         z=_log2(values),
         customdata=values,
         coloraxis="coloraxis",
-        contours={"start": -limit, "end": limit, "size": 1 if limit > 2 else 0.5, "coloring": "fill"},
-        line={"width": 0.7, "color": "rgba(31, 36, 48, 0.45)"},
+        contours={"start": -limit, "end": limit, "size": 0.5, "coloring": "fill"},
+        line={"width": 0.6, "color": "rgba(31, 36, 48, 0.4)"},
         hovertemplate="u = (%{x:.3f}, %{y:.3f})<br>density %{customdata:.3g}<extra></extra>",
         **cell,
     )
@@ -104,15 +103,16 @@ def _set_axes(figure: Any, assets: Sequence[str], corner: bool, cell: dict[str, 
     figure.update_xaxes(title_text=f"{first}, rank u", **shared, **cell)
     figure.update_yaxes(title_text=f"{second}, rank u" if cell["col"] == 1 else None, **shared, **cell)
     x_axis = next(figure.select_xaxes(**cell)).plotly_name.removeprefix("xaxis")
-    figure.update_yaxes(scaleanchor=f"x{x_axis}", **cell)
+    figure.update_yaxes(scaleanchor=f"x{x_axis}", constraintoward="top", **cell)
 
 
 def _color_axis(limit: int, narrow: bool) -> dict[str, Any]:
-    powers = range(-limit, limit + 1)
+    powers = [-limit, 0, limit] if narrow else list(range(-limit, limit + 1))
+    ticks = [str(2**p) if p >= 0 else f"1/{2**-p}" for p in powers]
     bar: dict[str, Any] = {
-        "title": {"text": "Density (1: as if<br>independent)", "side": "top"},
-        "tickvals": list(powers),
-        "ticktext": [str(2**p) if p >= 0 else f"1/{2**-p}" for p in powers],
+        "title": {"text": "Density (1: as if<br>independent)", "side": "top", "font": {"size": 12}},
+        "tickvals": powers,
+        "ticktext": [f"≤ 1/{2**limit}", *ticks[1:-1], f"≥ {2**limit}"],
         "thickness": 12,
         "outlinewidth": 0,
     }

@@ -6,19 +6,21 @@ from typing import Any
 import plotly.io
 from plotly.offline import get_plotlyjs
 
-# Draws the figure that suits the screen, again when it turns; swiping over a small screen scrolls; paper has its width.
+# Draws the figure that suits the screen and follows its container; swiping over a small screen scrolls; a printed
+# figure has one width, which the page scales to the paper.
 _DRAW = """
 window.qfinFigure = (id, wide, narrow) => {
   const element = document.getElementById(id);
   const small = window.matchMedia("(max-width: 640px)");
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  const config = { displaylogo: false, modeBarButtons: [["toImage", "resetScale2d"]] };
   const draw = () => {
     const { data, layout } = small.matches && narrow ? narrow : wide;
     Plotly.react(element, data, { ...layout, dragmode: small.matches ? false : "zoom" }, config);
   };
   draw();
   small.addEventListener("change", draw);
-  window.addEventListener("beforeprint", () => Plotly.relayout(element, { autosize: false, width: 680 }));
+  new ResizeObserver(() => Plotly.Plots.resize(element)).observe(element);
+  window.addEventListener("beforeprint", () => Plotly.relayout(element, { autosize: false, width: 900 }));
   window.addEventListener("afterprint", () => Plotly.relayout(element, { autosize: true, width: null }));
 };
 """

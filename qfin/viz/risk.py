@@ -35,7 +35,7 @@ def loss_distribution_figure(
     for name, values in losses.items():
         _add_curve(figure, name, *survival_curve(values, _MIN_SCENARIOS, _N_POINTS))
     ordered = np.sort(realised)[::-1][: max(1, len(realised) // 2)]
-    _add_curve(figure, "realised", ordered, (np.arange(len(ordered)) + 1.0) / len(realised), shape="vh")
+    _add_curve(figure, "realised", ordered, (np.arange(len(ordered)) + 1.0) / len(realised), shape="hv")
     figure.add_hline(y=1.0 - level, line={"color": MUTED, "width": 1, "dash": "dot"})
     for words, symbol, place in (("VaR", "circle", 0), ("ES", "diamond", 1)):
         points = {name: pair[place] for name, pair in measures.items() if pair[place] is not None}

@@ -11,15 +11,16 @@ from qfin.viz._panels import panel_grid
 from qfin.viz.theme import model_style, themed
 
 CORNER_PROBABILITY = 0.1
+_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5)
 
 
 def tail_scatter_figure(
     returns: FloatArray, draws: Mapping[str, FloatArray], *, assets: Sequence[str], narrow: bool = False
 ) -> Any:
-    """One panel per model: the corner where both assets are below their 10 % quantile of the test window.
+    """One panel per model: the corner where both assets are below their 10% quantile of the test window.
 
     Of each model as many draws are used as there are days, so that the clouds may be compared by eye; the titles count
-    the points in the corner.
+    the points in the corner. Where a quantile is a gain, the corner ends at zero.
 
     Parameters
     ----------
@@ -29,42 +30,56 @@ def tail_scatter_figure(
     narrow : bool
         Panels below each other, for a screen of the width of a phone.
     """
-    edge = np.quantile(returns, CORNER_PROBABILITY, axis=0)
+    edge = np.minimum(np.quantile(returns, CORNER_PROBABILITY, axis=0), 0.0)
     days = returns[(returns < edge).all(axis=1)]
     corners = {}
     for name, drawn in draws.items():
         compared = drawn[: len(returns)]
         corners[name] = compared[(compared < edge).all(axis=1)]
     titles = [f"{escape(model_style(name).label)}: {len(corner)} draws" for name, corner in corners.items()]
-    figure, cells, height = panel_grid(titles, 1 if narrow else len(titles), row_height=330 if narrow else 380)
-    lowest = np.min([points.min(axis=0) for points in (returns, *corners.values()) if len(points)], axis=0)
+    figure, cells, height = panel_grid(titles, 1 if narrow else len(titles), panel_height=270)
+    lowest = np.concatenate([days, *corners.values(), 2.0 * edge[None]]).min(axis=0)
     for (name, corner), cell in zip(corners.items(), cells, strict=True):
         style = model_style(name)
-        _add_points(figure, corner, style.label, style.color, "circle", cell)
-        _add_points(figure, days, f"Test days: {len(days)} of {len(returns):,}", "#000000", "cross-thin", cell)
-        for axis, title, low, high in zip("xy", assets, lowest, edge, strict=True):
-            update = figure.update_xaxes if axis == "x" else figure.update_yaxes
-            update(title_text=f"{escape(str(title))}, return", range=[low - 0.05 * (high - low), high], **cell)
-            update(tickformat=".0%" if low < -0.04 else ".1%", **cell)
-    return themed(figure, height=height + 40)
+        _add_points(figure, corner, style.label, style.color, cell)
+        _add_points(figure, days, f"Test days: {len(days)} of {len(returns):,}", None, cell)
+        _set_axes(figure, assets, lowest, edge, cell)
+    return themed(figure, height=height + 130 + (80 if narrow else 0))
 
 
-def _add_points(figure: Any, points: FloatArray, name: str, color: str, symbol: str, cell: dict[str, int]) -> None:
-    is_day = symbol == "cross-thin"
+def _add_points(figure: Any, points: FloatArray, name: str, color: str | None, cell: dict[str, int]) -> None:
+    """Losses of both assets: draws as dots of the model's colour, days (no colour) as rings."""
+    is_day = color is None
     figure.add_scatter(
-        x=points[:, 0],
-        y=points[:, 1],
+        x=-points[:, 0],
+        y=-points[:, 1],
         mode="markers",
         name=escape(name),
         legendgroup="days" if is_day else name,
         showlegend=not is_day or cell == {"row": 1, "col": 1},
         marker={
-            "symbol": symbol,
+            "symbol": "circle-open" if is_day else "circle",
             "size": 7 if is_day else 6,
-            "color": color,
-            "opacity": 1.0 if is_day else 0.55,
-            "line": {"width": 1.3 if is_day else 0, "color": color},
+            "color": color or "#000000",
+            "opacity": 0.85 if is_day else 0.7,
+            "line": {"width": 1.2 if is_day else 0},
         },
-        hovertemplate="%{x:.2%}, %{y:.2%}<extra></extra>",
+        hovertemplate="lost %{x:.2%} and %{y:.2%}<extra></extra>",
         **cell,
     )
+
+
+def _set_axes(figure: Any, assets: Sequence[str], lowest: FloatArray, edge: FloatArray, cell: dict[str, int]) -> None:
+    """Logarithmic axes of the loss, the worst days at the lower left, labelled as returns."""
+    for update, asset, low, high in zip(
+        (figure.update_xaxes, figure.update_yaxes), assets, lowest, edge, strict=True
+    ):  # fmt: skip
+        ends = [np.log10(-1.08 * low), np.log10(max(-high, 1e-4))] if low < 0.0 else None
+        update(
+            title_text=f"{escape(str(asset))}, return",
+            type="log",
+            range=ends,
+            tickvals=_TICKS,
+            ticktext=[f"−{100 * tick:g}%" for tick in _TICKS],
+            **cell,
+        )

@@ -30,7 +30,7 @@ def training_figure(
     """
     stages = [stage for stage in _TITLES if f"{stage}_steps" in training]
     figure, cells, height = panel_grid(
-        [_TITLES[stage] for stage in stages], 1 if narrow else len(stages), row_height=300 if narrow else 340
+        [_TITLES[stage] for stage in stages], 1 if narrow else len(stages), panel_height=230
     )
     for stage, cell in zip(stages, cells, strict=True):
         figure.update_xaxes(title_text="Training step", **cell)
@@ -38,7 +38,7 @@ def training_figure(
             _add_shot_curve(figure, training, cell)
         else:
             _add_likelihood_curves(figure, stage, training, (stopped_at or {}).get(stage), cell)
-    return themed(figure, height=height + 50)
+    return themed(figure, height=height + 140 + (130 if narrow else 0))
 
 
 def _add_likelihood_curves(

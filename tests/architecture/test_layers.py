@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2] / "qfin"
-BASE = {"_types", "_random", "_validation", "exceptions", "_files"}
+BASE = {"_types", "_random", "_validation", "exceptions", "_files", "_threads"}
 # package -> the packages of qfin it may import (base is free everywhere)
 LAYERS: dict[str, set[str]] = {
     "market": set(),

@@ -77,9 +77,7 @@ def test_a_parameter_turns_its_own_block_about_its_own_pauli_beyond_a_thousand()
         params[index] = 0.7
         changed = np.abs(ansatz.unitaries(params) - np.eye(4)).max(axis=(1, 2)) > 1e-12
         assert np.flatnonzero(changed).tolist() == [index // 15]
-        np.testing.assert_allclose(
-            ansatz.unitaries(params)[index // 15], expm(0.7j * PAULIS[index % 15]), atol=1e-13
-        )
+        np.testing.assert_allclose(ansatz.unitaries(params)[index // 15], expm(0.7j * PAULIS[index % 15]), atol=1e-13)
 
 
 def test_chain_runs_down_the_row() -> None:

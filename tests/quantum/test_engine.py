@@ -8,7 +8,7 @@ from scipy.stats import unitary_group
 
 from qfin.exceptions import InputError
 from qfin.quantum import Ansatz, statevector
-from qfin.quantum.ansatz import PAULI_LABELS, PAULIS
+from qfin.quantum.ansatz import PAULIS
 from qfin.quantum.engine import _exponential, ansatz_plan, log_ratio, precision, psi
 from qfin.quantum.fusion import MAX_WIDTH
 
@@ -188,7 +188,3 @@ def test_zero_amplitude_counts_as_the_smallest_number() -> None:
 def test_features_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="features: expected shape"):
         psi(np.ones(8), np.ones((5, 2, 4)))
-
-
-def test_labels_name_the_paulis() -> None:
-    assert len(PAULI_LABELS) == len(PAULIS) == 15

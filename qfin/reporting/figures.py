@@ -1,0 +1,172 @@
+"""Figures of a run with their titles, captions and descriptions, ready for the page."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from qfin._types import AnyArray
+from qfin.experiments.run_folder import RunFolder
+from qfin.reporting.numbers import count, fixed
+from qfin.viz import (
+    cumulative_difference_figure,
+    entanglement_figure,
+    fidelity_figure,
+    figure_div,
+    loss_distribution_figure,
+    model_style,
+    pair_density_figure,
+    tail_scatter_figure,
+    training_figure,
+)
+
+Arrays = Mapping[str, AnyArray]
+
+
+@dataclass(frozen=True)
+class FigureBlock:
+    """A drawn figure and the words around it."""
+
+    name: str
+    title: str
+    caption: str
+    html: Markup
+
+
+def result_figures(folder: RunFolder) -> Iterator[FigureBlock]:
+    """Figures on the quality of the models, in the order they are read; those without stored arrays are left out."""
+    makers: dict[str, Callable[[dict[str, Any], Arrays], FigureBlock]] = {
+        "book": _losses,
+        "days": _gains,
+        "tail": _tail,
+        "pair": _pair,
+        "training": _training,
+    }
+    for name, make in makers.items():
+        if folder.has_arrays(f"arrays/{name}"):
+            yield make(folder.record, folder.arrays(f"arrays/{name}"))
+
+
+def mapping_figures(record: Mapping[str, Any]) -> Iterator[FigureBlock]:
+    """Figures on the way from the tensor network to the circuit."""
+    mps, mapping = record.get("mps"), record.get("mapping")
+    if mapping and mapping.get("fidelity_by_layer"):
+        yield _block(
+            "fidelity",
+            "How close the circuit comes, layer by layer",
+            "Fidelity is the squared overlap of two states: 1 means the circuit prepares exactly the state it copies.",
+            "Line of the fidelity between the matrix product state and the circuit after each layer of gates.",
+            fidelity_figure(mapping["fidelity_by_layer"]),
+        )
+    if mps and mps.get("entropies"):
+        figure = entanglement_figure(mps["entropies"], assets=record["market"]["assets"])
+        yield _block(
+            "entanglement",
+            "What the chain carries between neighbours",
+            "Entropy of each cut of the chain of assets: how much of what the Born machine learned, beyond the base, ties "
+            f"the assets on one side to those on the other. Bond dimension {mps['max_bond']} could carry "
+            f"{fixed(math.log(mps['max_bond']), 2)} nats.",
+            "Bars of the entanglement entropy for every cut between neighbouring assets of the chain.",
+            figure,
+        )
+
+
+def _losses(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
+    losses = {row["model"]: arrays[f"losses_{row['model']}"] for row in record["rows"]}
+    measured = {row["model"]: row for row in record["rows"]} | {"realised": record.get("realised") or {}}
+    measures = {name: (row.get("var_975"), row.get("es_975")) for name, row in measured.items()}
+    sizes = sorted({len(values) for values in losses.values()})
+    scenarios = count(sizes[0]) if len(sizes) == 1 else f"{count(sizes[0])} to {count(sizes[-1])}"
+    return _block(
+        "losses",
+        "How often the book loses how much",
+        f"Read it from the loss upward: the share of days that lose more than this. {scenarios} scenarios per model against "
+        f"{count(len(arrays['losses_test']))} realised days; curves end where fewer than ten scenarios are left. Circles: "
+        "value at risk at 97.5%, on the dotted line at 2.5%; diamonds: expected shortfall, the mean loss beyond it.",
+        "Curves of the probability of a larger daily loss of the equal-weight book, on a logarithmic axis, one per model, "
+        "with the realised test window in black and markers for value at risk and expected shortfall.",
+        loss_distribution_figure(losses, arrays["losses_test"], measures),
+    )
+
+
+def _gains(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
+    days = {
+        row["model"]: arrays[f"loglik_{row['model']}"] for row in record["rows"] if f"loglik_{row['model']}" in arrays
+    }
+    base = record["base"]["name"]
+    return _block(
+        "gains",
+        "When each model gained on the base",
+        f"Log-likelihood of the test days in nats, added up day by day, minus that of the {model_style(base).label}. A "
+        "steady climb is skill; a single jump is a handful of days.",
+        "Lines of the cumulative out-of-sample log-likelihood of each model above the base, by date.",
+        cumulative_difference_figure(arrays["dates"], days, base=base),
+    )
+
+
+def _tail(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
+    draws = _by_model(record, arrays, "draws_")
+    assets = [str(name) for name in arrays["assets"]]
+    returns = arrays["returns_test"]
+    wide, narrow = (tail_scatter_figure(returns, draws, assets=assets, narrow=narrow) for narrow in (False, True))
+    return _block(
+        "tail",
+        f"Bad days of {assets[0]} and {assets[1]} together",
+        "Days on which both fall below their 10% quantile of the test window: black rings are the days that came, "
+        "coloured dots an equal number of draws from each model. A good model puts as many dots in this corner, and as deep.",
+        f"Scatter of simple returns of {assets[0]} and {assets[1]} in the joint lower tail, one panel per model, test days "
+        "against draws.",
+        wide,
+        narrow,
+    )  # fmt: skip
+
+
+def _pair(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
+    densities = _by_model(record, arrays, "density_")
+    assets = [str(name) for name in arrays["assets"]]
+    wide, narrow = (
+        pair_density_figure(arrays["u_test"], arrays["grid"], densities, assets=assets, narrow=narrow)
+        for narrow in (False, True)
+    )
+    return _block(
+        "density",
+        f"How the models see {assets[0]} and {assets[1]} move together",
+        "Each return is replaced by its rank u between 0 (worst) and 1 (best). Colours give the copula density: 2 means "
+        "twice as many days as if the two were independent; from one contour to the next but one it doubles. The second view enlarges the corner "
+        "where both are among their worst 10%, with the test days as black points.",
+        f"Contours of the copula density of {assets[0]} and {assets[1]} for each model beside the test days, and the lower "
+        "left corner enlarged.",
+        wide,
+        narrow,
+    )  # fmt: skip
+
+
+def _training(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
+    stopped_at = {stage: record[stage]["stopped_at"] for stage in ("mps", "circuit") if record.get(stage)}
+    wide, narrow = (training_figure(arrays, stopped_at=stopped_at, narrow=narrow) for narrow in (False, True))
+    return _block(
+        "training",
+        "How training went",
+        "Solid: days held out of training; dotted: days learned from. Where the two part, the model begins to learn noise; the "
+        "ringed step, best on held-out days, is the one that was kept. From shots, the distance between drawn and observed "
+        "values (MMD) is lowered instead of the likelihood.",
+        "Training curves of the matrix product state, of the circuit, and of the circuit from measured shots.",
+        wide,
+        narrow,
+    )
+
+
+def _by_model(record: dict[str, Any], arrays: Arrays, prefix: str) -> dict[str, AnyArray]:
+    """Arrays named by model, in the order of the table."""
+    order = [row["model"] for row in record["rows"]]
+    found = [name.removeprefix(prefix) for name in arrays if name.startswith(prefix)]
+    found.sort(key=lambda name: order.index(name) if name in order else len(order))
+    return {name: arrays[prefix + name] for name in found}
+
+
+def _block(name: str, title: str, caption: str, description: str, figure: Any, narrow: Any = None) -> FigureBlock:
+    # figure_div escapes what it writes into the page.
+    html = Markup(figure_div(figure, div_id=f"figure-{name}", description=description, narrow=narrow))
+    return FigureBlock(name, title, caption, html)
