@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from qfin._random import RandomLike, as_generator
-from qfin._types import AnyArray, FloatArray
+from qfin._types import AnyArray, BoolArray, FloatArray
 from qfin._validation import as_matrix, check_fitted
 from qfin.basis import HermiteBasis
 from qfin.born.conditionals import density_moments, draw_coordinate
@@ -41,6 +41,7 @@ class MPSBornMachine(BaseEstimator):  # type: ignore[misc]
     ----------
     tensors_ : list of (left, K, right) float64 arrays, right-canonical; Σ|c|² = 1.
     record_ : TrainingRecord
+    held_out_ : (n,) the days on which training stopped.
     """
 
     def __init__(
@@ -70,18 +71,25 @@ class MPSBornMachine(BaseEstimator):  # type: ignore[misc]
         self.start_noise = start_noise
         self.seed = seed
 
-    def fit(self, y: ArrayLike, targets: None = None, *, on_step: Any = None) -> Self:
-        """Fit to latent observations y, shape (n, d); `on_step(step, max_steps)` is called at each look."""
+    def fit(
+        self, y: ArrayLike, targets: None = None, *, held_out: BoolArray | None = None, on_step: Any = None
+    ) -> Self:
+        """Fit to latent observations y, shape (n, d).
+
+        `held_out` (n,) names the days on which training stops, instead of a random share; `on_step(step, max_steps)` is
+        called at each look.
+        """
         from qfin.born.mps_training import train_members
 
         observations = as_matrix(y, "y", min_rows=10)
         if not 0.0 < self.held_out_fraction < 1.0:
             raise InputError(f"held_out_fraction: expected a share in (0, 1), received {self.held_out_fraction}")
         rng = np.random.default_rng(self.seed)
-        held_out = np.zeros((1, len(observations)), dtype=bool)
-        held_out[0, rng.permutation(len(observations))[: round(self.held_out_fraction * len(observations))]] = True
-        tensors, records, _ = train_members(observations, held_out, self._settings(), rng, on_step=on_step)
-        self.tensors_, self.record_ = tensors[0], records[0]
+        if held_out is None:
+            held_out = np.zeros(len(observations), dtype=bool)
+            held_out[rng.permutation(len(observations))[: round(self.held_out_fraction * len(observations))]] = True
+        tensors, records, _ = train_members(observations, held_out[None], self._settings(), rng, on_step=on_step)
+        self.tensors_, self.record_, self.held_out_ = tensors[0], records[0], held_out
         return self
 
     def _settings(self) -> Any:

@@ -7,6 +7,7 @@ trains on a simulator with noise and on a device.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +18,7 @@ from qfin._validation import as_matrix
 from qfin.basis import HermiteBasis
 from qfin.born.decoding import sample_circuit
 from qfin.exceptions import InputError
-from qfin.quantum.ansatz import Ansatz
+from qfin.quantum.ansatz import N_ANGLES, PAULI_LABELS, Ansatz
 from qfin.quantum.circuits import to_qiskit
 from qfin.quantum.samplers import CircuitSampler
 from qfin.training.mmd import mean_kernel_within, median_bandwidths, mmd_squared
@@ -42,6 +43,8 @@ class ShotSettings:
         Fresh qubits per register for a finer grid of nodes.
     first_step, perturbation
         Euclidean length, in radians, of the first step (on average) and of SPSA's first perturbation.
+    stability
+        SPSA's A: a larger one keeps the steps long for longer.
     n_probes
         Pairs of losses that set SPSA's gain.
     """
@@ -54,6 +57,7 @@ class ShotSettings:
     n_extra: int = 0
     first_step: float = 0.1
     perturbation: float = 0.3
+    stability: float = 10.0
     n_probes: int = 5
 
     def __post_init__(self) -> None:
@@ -166,17 +170,18 @@ class ShotTraining:
         """The start: SPSA's gain from a few probes, and the first look."""
         start, seed, settings = self.ansatz.checked_params(params), integer_seed(as_generator(rng)), self.settings
         gain = calibrated_gain(
-            lambda free, rng: self._loss(start, free, rng),
+            partial(self._loss, start),
             start[self.trainable],
             c=self._perturbation,
             first_step=settings.first_step,
             rng=stream(seed, "shots", "probes"),
             n_probes=settings.n_probes,
+            stability=settings.stability,
         )
         state = ShotTrainingState(
             seed=seed,
             gain=gain,
-            spsa=SPSA(gain, self._perturbation).init(start[self.trainable]),
+            spsa=self._optimiser(gain).init(start[self.trainable]),
             start=start,
             best=start,
             kept_at=0,
@@ -190,8 +195,8 @@ class ShotTraining:
     def step(self, state: ShotTrainingState) -> tuple[ShotTrainingState, SPSAInfo]:
         """One SPSA step on fresh shots; every `check_every` steps a look at the held-out observations."""
         rng = stream(state.seed, "shots", "step", str(state.spsa.step))
-        optimiser = SPSA(state.gain, self._perturbation)
-        spsa, info = optimiser.step(state.spsa, lambda free, rng: self._loss(state.start, free, rng), rng)
+        loss = partial(self._loss, state.start)
+        spsa, info = self._optimiser(state.gain).step(state.spsa, loss, rng)
         row = [0.5 * (info.loss_plus + info.loss_minus), info.gain, info.step_norm]
         state = replace(
             state,
@@ -225,6 +230,9 @@ class ShotTraining:
     def _perturbation(self) -> float:
         """Per parameter, so that the whole perturbation has the length asked for."""
         return self.settings.perturbation / float(np.sqrt(len(self.trainable)))
+
+    def _optimiser(self, gain: float) -> SPSA:
+        return SPSA(gain, self._perturbation, self.settings.stability)
 
     def _look(self, state: ShotTrainingState) -> ShotTrainingState:
         params = self._placed(state.start, state.spsa.params)
@@ -262,6 +270,17 @@ class ShotTraining:
             rng=rng,
         )
         return mmd_squared(draws, sample.values, sample.bandwidths, within_y=sample.within)
+
+
+def real_angles(ansatz: Ansatz, blocks: ArrayLike | None = None) -> IntArray:
+    """Indices of the angles whose Pauli has exactly one Y, six a block, for all blocks or those given.
+
+    They turn real amplitudes into real ones. Where the blocks are real, the probabilities of real measurements do not
+    change to first order along the other nine, which only add noise to a search.
+    """
+    chosen = np.arange(ansatz.n_blocks) if blocks is None else np.asarray(blocks, dtype=np.int64)
+    angles = np.array([i for i, label in enumerate(PAULI_LABELS) if label.count("Y") == 1])
+    return (chosen[:, None] * N_ANGLES + angles).reshape(-1)
 
 
 def shot_training(

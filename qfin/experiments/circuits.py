@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qfin._random import integer_seed, stream
-from qfin._types import FloatArray
+from qfin._types import BoolArray, FloatArray
 from qfin.basis import HermiteBasis
 from qfin.born import CircuitBornMachine, MPSBornMachine, map_mps_to_circuit
 from qfin.born.circuit import distant_pairs
@@ -31,9 +31,13 @@ class Circuits:
 
 
 def build_circuits(
-    config: RunConfig, mps: MPSBornMachine, y: FloatArray, assets: tuple[str, ...], stages: Stages
+    config: RunConfig, mps: MPSBornMachine, y: FloatArray, assets: tuple[str, ...], held_out: BoolArray, stages: Stages
 ) -> Circuits:
-    """Mapping, extension, training and the Qiskit runs; y are the latent training observations (n, d)."""
+    """Mapping, extension, training and the Qiskit runs; y are the latent training observations (n, d).
+
+    `held_out` (n,) are the days on which the chain's training stopped: the circuit, which starts from the chain, must
+    stop on the same ones, for the chain has seen all others.
+    """
     n_head = min(config.circuit.n_assets, len(assets))
     head, schmidt_weight = mps.head(n_head)
     mapping_facts, mapping_arrays = stages.run(
@@ -45,7 +49,9 @@ def build_circuits(
     full = Ansatz.from_arrays(without_prefix("full", mapping_arrays))
     start = CircuitBornMachine.from_ansatz(mapped, size)
     facts, arrays = stages.run(
-        "circuit", "Circuit: training by exact gradient", lambda: _train(config, start, y[:, :n_head], stages.progress)
+        "circuit",
+        "Circuit: training by exact gradient",
+        lambda: _train(config, start, y[:, :n_head], held_out, stages.progress),
     )
     facts["distant_pairs"] = [[assets[i], assets[j]] for i, j in facts["distant_pairs"]]
     trained = CircuitBornMachine.from_arrays(without_prefix("trained", arrays))
@@ -108,7 +114,7 @@ def _map(
 
 
 def _train(
-    config: RunConfig, start: CircuitBornMachine, y: FloatArray, progress: Progress
+    config: RunConfig, start: CircuitBornMachine, y: FloatArray, held_out: BoolArray, progress: Progress
 ) -> tuple[dict[str, Any], Arrays]:
     """The mapped circuit with a few distant gates, trained on; and a chain with as many parameters on the same days."""
     size, seed = start.n_qubits_per_register, integer_seed(stream(config.seed, "circuit"))
@@ -122,7 +128,7 @@ def _train(
         seed=seed,
     )
     started = time.perf_counter()
-    machine.fit(y, on_step=lambda step, total, _: progress.update(step, 2 * total))
+    machine.fit(y[~held_out], y[held_out], on_step=lambda step, total, _: progress.update(step, 2 * total))
     seconds = time.perf_counter() - started
     twin = MPSBornMachine(
         2**size,
@@ -130,7 +136,7 @@ def _train(
         penalty=config.born.penalty,
         max_steps=config.born.max_steps,
         seed=seed,
-    ).fit(y, on_step=lambda step, total: progress.update(total + step, 2 * total))
+    ).fit(y, held_out=held_out, on_step=lambda step, total: progress.update(total + step, 2 * total))
     record = machine.record_
     facts = {
         "distant_pairs": (np.asarray(pairs) // size).tolist(),

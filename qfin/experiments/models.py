@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qfin._random import integer_seed, stream
-from qfin._types import FloatArray
+from qfin._types import BoolArray, FloatArray
 from qfin.born import MPSBornMachine
 from qfin.copulas import (
     BornCopula,
@@ -42,6 +42,7 @@ class Models:
     base_facts: dict[str, Any]
     mps_facts: dict[str, Any]
     mps_curves: dict[str, FloatArray]
+    held_out: BoolArray
 
     @property
     def base(self) -> Any:
@@ -79,6 +80,7 @@ def fit_models(config: RunConfig, panel: Panel, stages: Stages) -> Models:
         base_facts=copula_facts["base"],
         mps_facts=mps_facts,
         mps_curves=without_prefix("curves", mps_arrays),
+        held_out=mps_arrays["held_out"],
     )
 
 
@@ -131,7 +133,8 @@ def _fit_mps(config: RunConfig, panel: Panel, base: Any, progress: Progress) -> 
         "fit_s": seconds,
     }
     curves = {"steps": record.steps, "train": record.train, "validation": record.validation}
-    return facts, with_prefix("machine", machine.to_arrays()) | with_prefix("curves", curves)
+    arrays = with_prefix("machine", machine.to_arrays()) | with_prefix("curves", curves)
+    return facts, arrays | {"held_out": machine.held_out_}
 
 
 def latent_of(models: Models, u: FloatArray) -> FloatArray:

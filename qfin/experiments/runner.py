@@ -48,7 +48,9 @@ def run_experiment(
     stages.open(resume=resume)
     folder.write_text("config.toml", config.to_toml())
     models = fit_models(config, panel, stages)
-    circuits = build_circuits(config, models.mps, latent_of(models, panel.u_train), panel.assets, stages)
+    circuits = build_circuits(
+        config, models.mps, latent_of(models, panel.u_train), panel.assets, models.held_out, stages
+    )
     copulas = models.copulas | {
         "circuit": BornCopula.from_parts(
             models.base, CircuitHeadMachine(circuits.trained, models.mps, config.quantum.n_extra)

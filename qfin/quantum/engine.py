@@ -3,6 +3,11 @@
 The state is kept as real and imaginary parts, the fused gates of `qfin.quantum.fusion` as real matrices of twice the
 size: real products run several times faster than complex ones. The gradient is the adjoint method: gates are undone
 one after another, so that memory does not grow with depth. One compiled loop serves all gates.
+
+Tried and slower, for the gradient of a log-likelihood on 1,024 observations, 15 qubits, 60 blocks, complex64, two cores
+(step; first call): this engine 8 ms; 1.5 s. Blocks unrolled with JAX's own gradient 20 ms; 4.4 s. Unrolled with the
+adjoint 13 ms; 5.1 s. A loop that switches between the distinct pairs 18 ms; 2.7 s, with its sums written out 13 ms;
+12 s. A loop over single blocks with index tables and complex products 17 ms; 1.2 s.
 """
 
 from collections.abc import Iterator

@@ -14,7 +14,7 @@ import numpy as np
 from qfin._types import AnyArray
 
 MAX_WIDTH = 4
-"""Qubits of a fused gate; measured best of 2, 3, 4, 5 at 12 to 16 qubits."""
+"""Qubits of a fused gate; measured best of 2, 3, 4, 5 at 15 qubits."""
 ZERO, ONE = 16, 17
 """Positions of the constants 0 and 1 behind the 16 entries of a block."""
 

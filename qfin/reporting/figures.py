@@ -65,8 +65,8 @@ def mapping_figures(record: Mapping[str, Any]) -> Iterator[FigureBlock]:
         yield _block(
             "entanglement",
             "What the chain carries between neighbours",
-            "Entropy of each cut of the chain of assets: how much of what the Born machine learned, beyond the base, ties "
-            f"the assets on one side to those on the other. Bond dimension {mps['max_bond']} could carry "
+            "Entropy of each cut of the chain of assets: how much of what the Born machine learned, beyond the base, "
+            f"ties the assets on one side to those on the other. Bond dimension {mps['max_bond']} could carry "
             f"{fixed(math.log(mps['max_bond']), 2)} nats.",
             "Bars of the entanglement entropy for every cut between neighbouring assets of the chain.",
             figure,
@@ -74,7 +74,7 @@ def mapping_figures(record: Mapping[str, Any]) -> Iterator[FigureBlock]:
 
 
 def _losses(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
-    losses = {row["model"]: arrays[f"losses_{row['model']}"] for row in record["rows"]}
+    losses = _by_model(record, arrays, "losses_")
     measured = {row["model"]: row for row in record["rows"]} | {"realised": record.get("realised") or {}}
     measures = {name: (row.get("var_975"), row.get("es_975")) for name, row in measured.items()}
     sizes = sorted({len(values) for values in losses.values()})
@@ -82,19 +82,17 @@ def _losses(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
     return _block(
         "losses",
         "How often the book loses how much",
-        f"Read it from the loss upward: the share of days that lose more than this. {scenarios} scenarios per model against "
-        f"{count(len(arrays['losses_test']))} realised days; curves end where fewer than ten scenarios are left. Circles: "
-        "value at risk at 97.5%, on the dotted line at 2.5%; diamonds: expected shortfall, the mean loss beyond it.",
-        "Curves of the probability of a larger daily loss of the equal-weight book, on a logarithmic axis, one per model, "
-        "with the realised test window in black and markers for value at risk and expected shortfall.",
+        f"Read it from the loss upward: the share of days that lose more than this. {scenarios} scenarios per model "
+        f"against {count(len(arrays['losses_test']))} realised days; curves end where fewer than ten scenarios are "
+        "left. Circles: value at risk at 97.5%, on the dotted line at 2.5%; diamonds: expected shortfall, the mean "
+        "loss beyond it.",
+        "Curves of the probability of a larger daily loss of the equal-weight book, on a logarithmic axis, one per "
+        "model, with the realised test window in black and markers for value at risk and expected shortfall.",
         loss_distribution_figure(losses, arrays["losses_test"], measures),
     )
 
 
 def _gains(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
-    days = {
-        row["model"]: arrays[f"loglik_{row['model']}"] for row in record["rows"] if f"loglik_{row['model']}" in arrays
-    }
     base = record["base"]["name"]
     return _block(
         "gains",
@@ -102,7 +100,7 @@ def _gains(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
         f"Log-likelihood of the test days in nats, added up day by day, minus that of the {model_style(base).label}. A "
         "steady climb is skill; a single jump is a handful of days.",
         "Lines of the cumulative out-of-sample log-likelihood of each model above the base, by date.",
-        cumulative_difference_figure(arrays["dates"], days, base=base),
+        cumulative_difference_figure(arrays["dates"], _by_model(record, arrays, "loglik_"), base=base),
     )
 
 
@@ -115,9 +113,10 @@ def _tail(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
         "tail",
         f"Bad days of {assets[0]} and {assets[1]} together",
         "Days on which both fall below their 10% quantile of the test window: black rings are the days that came, "
-        "coloured dots an equal number of draws from each model. A good model puts as many dots in this corner, and as deep.",
-        f"Scatter of simple returns of {assets[0]} and {assets[1]} in the joint lower tail, one panel per model, test days "
-        "against draws.",
+        "coloured dots an equal number of draws from each model. A good model puts as many dots in this corner, and as "
+        "deep.",
+        f"Scatter of simple returns of {assets[0]} and {assets[1]} in the joint lower tail, one panel per model, test "
+        "days against draws.",
         wide,
         narrow,
     )  # fmt: skip
@@ -133,11 +132,11 @@ def _pair(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
     return _block(
         "density",
         f"How the models see {assets[0]} and {assets[1]} move together",
-        "Each return is replaced by its rank u between 0 (worst) and 1 (best). Colours give the copula density: 2 means "
-        "twice as many days as if the two were independent; from one contour to the next but one it doubles. The second view enlarges the corner "
-        "where both are among their worst 10%, with the test days as black points.",
-        f"Contours of the copula density of {assets[0]} and {assets[1]} for each model beside the test days, and the lower "
-        "left corner enlarged.",
+        "Each return is replaced by its rank u between 0 (worst) and 1 (best). Colours give the copula density: 2 "
+        "means twice as many days as if the two were independent; from one contour to the next but one it doubles. "
+        "The second view enlarges the corner where both are among their worst 10%, with the test days as black points.",
+        f"Contours of the copula density of {assets[0]} and {assets[1]} for each model beside the test days, and the "
+        "lower left corner enlarged.",
         wide,
         narrow,
     )  # fmt: skip
@@ -149,9 +148,9 @@ def _training(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
     return _block(
         "training",
         "How training went",
-        "Solid: days held out of training; dotted: days learned from. Where the two part, the model begins to learn noise; the "
-        "ringed step, best on held-out days, is the one that was kept. From shots, the distance between drawn and observed "
-        "values (MMD) is lowered instead of the likelihood.",
+        "Solid: days held out of training; dotted: days learned from. Where the two part, the model begins to learn "
+        "noise; the ringed step, best on held-out days, is the one that was kept. From shots, the distance between "
+        "drawn and observed values (MMD) is lowered instead of the likelihood.",
         "Training curves of the matrix product state, of the circuit, and of the circuit from measured shots.",
         wide,
         narrow,
@@ -159,11 +158,8 @@ def _training(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
 
 
 def _by_model(record: dict[str, Any], arrays: Arrays, prefix: str) -> dict[str, AnyArray]:
-    """Arrays named by model, in the order of the table."""
-    order = [row["model"] for row in record["rows"]]
-    found = [name.removeprefix(prefix) for name in arrays if name.startswith(prefix)]
-    found.sort(key=lambda name: order.index(name) if name in order else len(order))
-    return {name: arrays[prefix + name] for name in found}
+    """Arrays of the models of the table, in its order."""
+    return {row["model"]: arrays[prefix + row["model"]] for row in record["rows"] if prefix + row["model"] in arrays}
 
 
 def _block(name: str, title: str, caption: str, description: str, figure: Any, narrow: Any = None) -> FigureBlock:

@@ -47,9 +47,9 @@ def seconds(value: float | None) -> str:
         return DASH
     if value < 10.0:
         return f"{value:.1f} s"
-    return f"{value:.0f} s" if value < 120.0 else f"{int(round(value)) // 60} min {int(round(value)) % 60:02d} s"
+    return f"{value:.0f} s" if value < 120.0 else f"{round(value) // 60} min {round(value) % 60:02d} s"
 
 
 def plural(number: int, word: str) -> str:
-    """ "1 day", "3,018 days"."""
+    """A count and its word: 1 day, 3,018 days."""
     return f"{count(number)} {word}" + ("" if number == 1 else "s")

@@ -1,6 +1,7 @@
 """report.html of a run: one file that needs no network."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,8 @@ def build_report(folder: RunFolder) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "seconds": numbers.seconds,
-        "count": numbers.count,
-        "cell_number": _plain_number,
-        "moment": _moment,
-    }
+    filters: dict[str, Callable[..., str]] = {"seconds": numbers.seconds, "count": numbers.count}
+    environment.filters.update(filters, cell_number=_plain_number, moment=_moment)
     page = environment.get_template("report.html.j2").render(**_context(folder))
     return folder.write_text("report.html", page)
 
@@ -53,6 +50,7 @@ def _context(folder: RunFolder) -> dict[str, Any]:
         "main": tables.main_table(record),
         "realised": tables.realised_row(record),
         "head": tables.head_table(record),
+        "head_assets": (record.get("mapping") or {}).get("assets") or ["the first assets"],
         "samplers": tables.sampler_table(record),
         "figures": list(result_figures(folder)),
         "mapping_figures": list(mapping_figures(record)),

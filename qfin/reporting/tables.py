@@ -17,8 +17,8 @@ _KINDS = {
 }
 _HEAD_LABELS = {
     "mps (exact marginal)": ("MPS, exact marginal", "the trained MPS of all assets, seen through these assets only"),
-    "mps (leading Schmidt vector)": ("MPS, leading state", "the pure state closest to that marginal; what the circuit copies"),
-    "mps (equal parameters)": ("MPS, equal parameters", "an MPS trained on these assets with about as many parameters as the circuit"),
+    "mps (leading Schmidt vector)": ("MPS, leading state", "the pure state closest to it; what the circuit copies"),
+    "mps (equal parameters)": ("MPS, equal parameters", "trained on these assets alone, about as large as the circuit"),
     "circuit (mapped)": ("Circuit, mapped", "gates computed from the MPS, no training yet"),
     "circuit (trained)": ("Circuit, trained", "trained on with extra gates between distant assets"),
     "circuit (after shots)": ("Circuit, after shots", "trained further from measured shots alone, as on a device"),

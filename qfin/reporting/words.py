@@ -36,27 +36,26 @@ def method(record: Record) -> list[str]:
     base, mps, mapping = model_style(record["base"]["name"]).label, record.get("mps"), record.get("mapping")
     functions = f" ({mps['n_functions']} per asset)" if mps else ""
     bond = f" of bond dimension {mps['max_bond']}" if mps else ""
-    circuit = (
-        f"The matrix product state of the first {plural(len(mapping['assets']), 'asset')} is turned into a circuit of "
-        f"{plural(mapping['n_qubits'], 'qubit')}" if mapping else "The matrix product state may be turned into a circuit"
-    )  # fmt: skip
+    head = f"first {plural(len(mapping['assets']), 'asset')}" if mapping else "first assets"
+    circuit = f"circuit of {plural(mapping['n_qubits'], 'qubit')}" if mapping else "circuit"
     return [
         "Prices become simple returns; the days after the training window serve for judging only.",
-        "Each asset is described on its own: the observed returns in the middle, generalised-Pareto curves in both tails. "
-        "This turns every return into a rank u between 0 and 1.",
+        "Each asset is described on its own: the observed returns in the middle, generalised-Pareto curves in both "
+        "tails. This turns every return into a rank u between 0 and 1.",
         f"The base, a {base}, ties the ranks together. A Rosenblatt transform turns them into numbers y that would be "
         "independent standard normals if the base were the whole truth.",
-        "The Born machine learns what is left: it multiplies the base density by |Ψ(y)|², where Ψ is a sum of products of "
-        f"Hermite functions{functions} whose coefficients are the amplitudes of a quantum state. The state |0…0⟩ is the base.",
-        f"The amplitudes are first held as a matrix product state (MPS){bond}, a chain of small tensors, trained by maximum "
-        "likelihood and stopped on held-out training days.",
-        f"{circuit}, extended with gates between distant assets that start by doing nothing, and trained on, first with "
-        "exact gradients, then from measured shots alone.",
-        "Draws run the chain backwards: from the state to y, to ranks, to returns. The losses of the equal-weight book give "
-        "value at risk and expected shortfall.",
-        "Models are compared by the likelihood of the unseen days, with standard errors from blocks of neighbouring days "
-        "and intervals for differences on the same days from a block bootstrap.",
-    ]  # fmt: skip
+        "The Born machine learns what is left: it multiplies the base density by |Ψ(y)|², where Ψ is a sum of products "
+        f"of Hermite functions{functions} whose coefficients are the amplitudes of a quantum state. The state |0…0⟩ is "
+        "the base.",
+        f"The amplitudes are first held as a matrix product state (MPS){bond}, a chain of small tensors, trained by "
+        "maximum likelihood and stopped on held-out training days.",
+        f"The MPS of the {head} is turned into a {circuit}, extended with gates between distant assets that start by "
+        "doing nothing, and trained on, first with exact gradients, then from measured shots alone.",
+        "Draws run the chain backwards: from the state to y, to ranks, to returns. The losses of the equal-weight book "
+        "give value at risk and expected shortfall.",
+        "Models are compared by the likelihood of the unseen days, with standard errors from blocks of neighbouring "
+        "days and intervals for differences on the same days from a block bootstrap.",
+    ]
 
 
 def mapping_facts(record: Record) -> list[Fact]:
@@ -64,28 +63,40 @@ def mapping_facts(record: Record) -> list[Fact]:
     mapping = record["mapping"]
     facts = [
         Fact("Assets on the circuit", ", ".join(mapping["assets"]), "the most systemic ones, first on the chain"),
+        Fact("Size", _size(mapping)),
         Fact(
-            "Size",
-            f"{plural(mapping['n_qubits'], 'qubit')}, {plural(mapping['n_layers'], 'layer')}, "
-            f"{plural(mapping['two_qubit_gates'], 'two-qubit gate')}",
+            "Weight of the leading state",
+            percent(mapping["schmidt_weight"]),
+            "share of what these assets do that one pure state can hold; the rest is tied to the other assets",
         ),
-        Fact("Weight of the leading state", percent(mapping["schmidt_weight"]),
-             "share of what these assets do that one pure state can hold; the rest is tied to the other assets"),
-        Fact("Fidelity", fixed(mapping["fidelity"], 4), "squared overlap of circuit and state, before any training; 1 is exact"),
-        Fact("Likelihood lost", f"{fixed(mapping['loglik_lost'], 4)} nats per test day",
-             "the MPS on these assets minus the mapped circuit"),
-    ]  # fmt: skip
+        Fact(
+            "Fidelity",
+            fixed(mapping["fidelity"], 4),
+            "squared overlap of circuit and state, before any training; 1 is exact",
+        ),
+        Fact(
+            "Likelihood lost",
+            f"{fixed(mapping['loglik_lost'], 4)} nats per test day",
+            "the MPS on these assets minus the mapped circuit",
+        ),
+    ]
     full = mapping.get("full")
     if full:
         facts.append(
             Fact(
                 "All assets at once",
-                f"{plural(full['n_qubits'], 'qubit')}, {plural(full['n_layers'], 'layer')}, "
-                f"{plural(full['two_qubit_gates'], 'two-qubit gate')}, fidelity {fixed(full['fidelity'], 4)}",
+                f"{_size(full)}, fidelity {fixed(full['fidelity'], 4)}",
                 f"the whole chain as a circuit; weight cut off on the way: {percent(full['truncation'])}",
             )
         )
     return facts
+
+
+def _size(mapping: Record) -> str:
+    return ", ".join(
+        plural(mapping[name], word)
+        for name, word in (("n_qubits", "qubit"), ("n_layers", "layer"), ("two_qubit_gates", "two-qubit gate"))
+    )
 
 
 def circuit_facts(record: Record) -> list[Fact]:
@@ -117,13 +128,15 @@ def circuit_facts(record: Record) -> list[Fact]:
 def data_facts(record: Record) -> list[Fact]:
     """Where the data came from and how much there was."""
     market = record["market"]
-    days = f"{market['train'][0]} to {market['train'][1]}", f"{market['test'][0]} to {market['test'][1]}"
-    return [
+    facts = [
         Fact("Source", market["source"], f"read as {market['kind']}"),
         Fact("Assets", f"{len(market['assets'])}: {', '.join(market['assets'])}", "most systemic first"),
-        Fact("Training window", f"{days[0]}: {plural(market['n_train'], 'day')}", _incomplete(market["n_incomplete_train"])),
-        Fact("Test window", f"{days[1]}: {plural(market['n_test'], 'day')}", _incomplete(market["n_incomplete_test"])),
-    ]  # fmt: skip
+    ]
+    for name, part in (("Training window", "train"), ("Test window", "test")):
+        first, last = market[part]
+        days = f"{first} to {last}: {plural(market[f'n_{part}'], 'day')}"
+        facts.append(Fact(name, days, _incomplete(market[f"n_incomplete_{part}"])))
+    return facts
 
 
 def _incomplete(n_days: int) -> str:
@@ -134,8 +147,8 @@ def run_facts(record: Record) -> list[Fact]:
     """What it takes to run this again."""
     commit = record.get("commit")
     return [
-        Fact("Command", f"qfin run --config config.toml --seed {record['seed']}", "with the config.toml of this folder"),
+        Fact("Command", f"qfin run --config config.toml --seed {record['seed']}", "config.toml of this folder"),
         Fact("Seed", str(record["seed"]), "the same seed gives the same numbers"),
         Fact("Version", f"qfin {record['version']}", f"commit {commit}" if commit else "commit not known"),
         Fact("Python", record["python"], record["platform"]),
-    ]  # fmt: skip
+    ]

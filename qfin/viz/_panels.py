@@ -16,7 +16,7 @@ def panel_grid(titles: Sequence[str], n_columns: int, *, panel_height: int) -> t
         rows=n_rows,
         cols=n_columns,
         subplot_titles=list(titles),
-        horizontal_spacing=0.24 / n_columns if n_columns > 1 else 0.0,
+        horizontal_spacing=0.36 / n_columns if n_columns > 1 else 0.0,
         vertical_spacing=_GAP / height if n_rows > 1 else 0.0,
     )
     cells = [{"row": i // n_columns + 1, "col": i % n_columns + 1} for i in range(len(titles))]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def entanglement_figure(entropies: Sequence[float] | FloatArray, *, assets: Sequ
         y=values,
         width=0.62,
         marker={"color": style.color},
-        text=[f"{before} | {after}" for before, after in zip(names[:-1], names[1:], strict=True)],
+        text=[f"{before} | {after}" for before, after in pairwise(names)],
         textposition="none",
         hovertemplate="%{text}: %{y:.4f} nats<extra></extra>",
     )

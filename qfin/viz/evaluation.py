@@ -33,5 +33,5 @@ def cumulative_difference_figure(dates: AnyArray, log_likelihood: Mapping[str, F
             hovertemplate="%{x|%d %b %Y}: %{y:+.1f} nats<extra>" + escape(style.label) + "</extra>",
         )
     figure.update_xaxes(title_text="Test day")
-    figure.update_yaxes(title_text="Nats gained since the first test day", tickformat="+,.0f")
+    figure.update_yaxes(title_text="Nats gained since the first test day", tickformat=",.0f")
     return themed(figure, height=420)

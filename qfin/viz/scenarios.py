@@ -55,7 +55,7 @@ def _add_points(figure: Any, points: FloatArray, name: str, color: str | None, c
         y=-points[:, 1],
         mode="markers",
         name=escape(name),
-        legendgroup="days" if is_day else name,
+        legendgroup="days" if is_day else escape(name),
         showlegend=not is_day or cell == {"row": 1, "col": 1},
         marker={
             "symbol": "circle-open" if is_day else "circle",
@@ -71,14 +71,15 @@ def _add_points(figure: Any, points: FloatArray, name: str, color: str | None, c
 
 def _set_axes(figure: Any, assets: Sequence[str], lowest: FloatArray, edge: FloatArray, cell: dict[str, int]) -> None:
     """Logarithmic axes of the loss, the worst days at the lower left, labelled as returns."""
-    for update, asset, low, high in zip(
-        (figure.update_xaxes, figure.update_yaxes), assets, lowest, edge, strict=True
-    ):  # fmt: skip
-        ends = [np.log10(-1.08 * low), np.log10(max(-high, 1e-4))] if low < 0.0 else None
+    first, second = (f"{escape(str(asset))}, return" for asset in assets)
+    for update, title, low, high in (
+        (figure.update_xaxes, first, lowest[0], edge[0]),
+        (figure.update_yaxes, second if cell["col"] == 1 else None, lowest[1], edge[1]),
+    ):
         update(
-            title_text=f"{escape(str(asset))}, return",
+            title_text=title,
             type="log",
-            range=ends,
+            range=[np.log10(-1.08 * low), np.log10(max(-high, 1e-4))] if low < 0.0 else None,
             tickvals=_TICKS,
             ticktext=[f"−{100 * tick:g}%" for tick in _TICKS],
             **cell,

@@ -71,7 +71,8 @@ def _add_likelihood_curves(
             ),
             **cell,
         )
-    figure.update_yaxes(title_text="Nats per day above the base", **cell)
+    if cell["col"] == 1:
+        figure.update_yaxes(title_text="Nats per day above the base", **cell)
 
 
 def _add_shot_curve(figure: Any, training: Mapping[str, AnyArray], cell: dict[str, int]) -> None:

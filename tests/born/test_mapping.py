@@ -325,6 +325,18 @@ def test_wide_and_narrow_ways_agree_from_end_to_end(monkeypatch):
     np.testing.assert_allclose(narrow.fidelity_by_layer, dense.fidelity_by_layer, atol=1e-4)
 
 
+def test_a_sweep_that_truncation_turns_downhill_is_not_taken(monkeypatch):
+    monkeypatch.setattr(mapping, "MAX_DENSE_QUBITS", 1)
+    tensors = random_tensors([2] * 10, 8, 21)
+    found = map_mps_to_circuit(tensors, 3, n_sweeps=20, max_bond=4)
+    assert found.target_error > 0.1
+    assert min(len(history) for history in found.fidelity_history) < 20
+    for history in found.fidelity_history:
+        assert (np.diff(history) >= 0.0).all()
+    exact = abs(np.vdot(dense_vector(tensors), found.ansatz.state())) ** 2
+    assert abs(exact - found.fidelity) <= 2 * found.circuit_error
+
+
 # --- circuits back to tensors ------------------------------------------------------------------------------------
 
 
