@@ -27,8 +27,8 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from qfin._threads import one_blas_thread
 from qfin._types import AnyArray, FloatArray
 from qfin.born.environments import ChainTarget, DenseTarget, Layers, Target
 from qfin.born.staircase import (
@@ -171,7 +171,7 @@ def map_mps_to_circuit(
     best: list[float] = []
     history: list[FloatArray] = []
     for _ in range(n_layers):
-        with threadpool_limits(1, user_api="blas"):  # small matrices: on a busy machine two threads are 7 times slower
+        with one_blas_thread():  # small matrices: on a busy machine two threads are 7 times slower
             layers = _with_fresh_layer(target, stages[-1] if stages else [], jitter, rng)
             layers, values = _sweeps(target, layers, n_sweeps, tolerance, on_progress)
         if best and values[-1] < best[-1]:
@@ -206,7 +206,7 @@ def circuit_tensors(
     gates = unitaries.real if not np.any(unitaries.imag) else unitaries
     chain = zero_state(ansatz.n_qubits, gates.dtype)
     centre, error = 0, 0.0
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         for (first, second), gate in zip(ansatz.pairs.tolist(), gates, strict=True):
             for site, matrix in _neighbour_steps(first, second, gate):
                 _move_centre(chain, centre, site)

@@ -55,7 +55,7 @@ class ShotSettings:
     held_out_fraction: float = 0.25
     check_every: int = 5
     n_extra: int = 0
-    first_step: float = 0.1
+    first_step: float = 0.05
     perturbation: float = 0.3
     stability: float = 10.0
     n_probes: int = 5
@@ -280,7 +280,8 @@ def real_angles(ansatz: Ansatz, blocks: ArrayLike | None = None) -> IntArray:
     """
     chosen = np.arange(ansatz.n_blocks) if blocks is None else np.asarray(blocks, dtype=np.int64)
     angles = np.array([i for i, label in enumerate(PAULI_LABELS) if label.count("Y") == 1])
-    return (chosen[:, None] * N_ANGLES + angles).reshape(-1)
+    indices: IntArray = (chosen[:, None] * N_ANGLES + angles).reshape(-1)
+    return indices
 
 
 def shot_training(

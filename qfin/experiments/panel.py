@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+from scipy.spatial.distance import squareform
 from scipy.special import ndtri
 
 from qfin._types import FloatArray
@@ -20,7 +22,7 @@ _MIN_DAYS = 100
 
 @dataclass(frozen=True)
 class Panel:
-    """Training and test days, assets ordered so that the most systemic come first.
+    """Training and test days, assets ordered along the chain (see `_chain_order`), the more systemic end first.
 
     Attributes
     ----------
@@ -57,7 +59,7 @@ def load_market(config: MarketConfig) -> Panel:
     train, test = train.select(kept), test.select(kept)
     train_days, n_incomplete_train = train.complete(min_rows=_MIN_DAYS)
     test_days, n_incomplete_test = test.complete()
-    order = _systemic_order(train_days)
+    order = _chain_order(train_days)
     train_days, test_days = train_days[order], test_days[order]
     return Panel(
         assets=tuple(order),
@@ -107,13 +109,25 @@ def _without_history(train: ReturnPanel) -> list[dict[str, str]]:
     ]
 
 
-def _systemic_order(train: pd.DataFrame) -> list[str]:
-    """Assets by their summed absolute normal-score correlation with the others, highest first; ties by name."""
-    scores = ndtri(pseudo_observations(train.to_numpy()))
-    strength = np.abs(np.corrcoef(scores.T)).sum(axis=0)
-    return [
-        str(train.columns[i]) for i in sorted(range(train.shape[1]), key=lambda i: (-strength[i], train.columns[i]))
-    ]
+def _chain_order(train: pd.DataFrame) -> list[str]:
+    """Neighbours on the chain are close in correlation, and the chain begins at its more systemic end.
+
+    Leaves of an average-linkage tree on 1 − |correlation of normal scores|, ordered so that neighbours are alike
+    (Bar-Joseph, Gifford & Jaakkola 2001). Held-out gain over the base of one chain, mean of two starts, in nats a day:
+    20 stocks 0.102 (by summed correlation alone 0.087, greedy nearest neighbour 0.096, as in the file 0.083),
+    10 stocks 0.031 (0.028, 0.023, 0.018), 15 ETFs 0.101 (0.098, 0.098, 0.111), 9 currency pairs 0.052 (0.051, 0.045,
+    0.063).
+    """
+    names = [str(name) for name in train.columns]
+    if len(names) < 3:
+        return names
+    correlation = np.abs(np.corrcoef(ndtri(pseudo_observations(train.to_numpy())).T))
+    distances = squareform(1.0 - correlation, checks=False)
+    leaves = leaves_list(optimal_leaf_ordering(linkage(distances, "average"), distances))
+    strength, half = correlation.sum(axis=0)[leaves], len(names) // 2
+    if strength[:half].sum() < strength[-half:].sum():
+        leaves = leaves[::-1]
+    return [names[i] for i in leaves]
 
 
 def _ends(frame: pd.DataFrame) -> list[str]:

@@ -6,7 +6,7 @@ only if the two laws agree (Gretton et al. 2012, JMLR 13, lemma 6 for the unbias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import cdist, pdist
 
 from qfin._types import FloatArray
 from qfin._validation import as_matrix
@@ -68,6 +68,5 @@ def _scales(bandwidths: ArrayLike) -> FloatArray:
 
 def _kernel_sum(x: FloatArray, y: FloatArray, scales: FloatArray) -> float:
     """Σ k over all pairs; memory len(x) · len(y)."""
-    distances = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1) - 2.0 * (x @ y.T)
-    np.maximum(distances, 0.0, out=distances)
+    distances = cdist(x, y, "sqeuclidean")
     return float(sum(np.exp(distances * (-0.5 / (s * s))).sum() for s in scales) / len(scales))

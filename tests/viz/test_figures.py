@@ -40,7 +40,9 @@ def panel(figure: Any, trace: Any) -> tuple[Any, Any]:
 
 def training_arrays(rng: np.random.Generator) -> dict[str, np.ndarray]:
     steps = np.arange(0, 100, 10)
-    curves = {f"{stage}_{part}": rng.normal(size=10) for stage in ("mps", "circuit") for part in ("train", "validation")}
+    curves = {
+        f"{stage}_{part}": rng.normal(size=10) for stage in ("mps", "circuit") for part in ("train", "validation")
+    }
     return {
         **curves,
         "mps_steps": steps,
