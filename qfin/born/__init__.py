@@ -7,6 +7,7 @@ _PUBLIC = {
     "CircuitBornMachine": "qfin.born.circuit",
     "CircuitHeadMachine": "qfin.born.hybrid",
     "CircuitMapping": "qfin.born.mapping",
+    "BornEnsemble": "qfin.born.ensemble",
     "MPSBornMachine": "qfin.born.mps",
     "map_mps_to_circuit": "qfin.born.mapping",
 }

@@ -48,29 +48,30 @@ def draw_coordinate(
     """Inverse of the distribution with these moments (M, n) at `uniforms`, within (lower, upper) if given; shape (n,).
 
     Newton's method, kept inside a bracket that shrinks at every step (bisection where Newton leaves it), until the
-    distribution function is met to 1e-11.
+    distribution function is met to 1e-11 of the mass between lower and upper.
     """
     n = moments.shape[1]
     low = np.full(n, -_BOUND) if lower is None else np.maximum(lower, -_BOUND)
     high = np.full(n, _BOUND) if upper is None else np.minimum(upper, _BOUND)
-    target = uniforms
+    target, tolerance = uniforms, np.full(n, _TOLERANCE)
     if lower is not None or upper is not None:
         below = distribution_and_density(moments, low)[0]
-        target = below + uniforms * (distribution_and_density(moments, high)[0] - below)
+        inside = distribution_and_density(moments, high)[0] - below
+        target, tolerance = below + uniforms * inside, _TOLERANCE * inside
     y = np.clip(ndtri(np.clip(target, 1e-300, 1.0 - 1e-16)), low, high)
-    rows, active = np.arange(n), (moments, y, low, high, target)
+    rows, active = np.arange(n), (moments, y, low, high, target, tolerance)
     for _ in range(_NEWTON_STEPS):
-        a, at, lo, hi, goal = active
+        a, at, lo, hi, goal, allowed = active
         value, slope = distribution_and_density(a, at)
         excess = value - goal
         lo, hi = np.where(excess > 0, lo, at), np.where(excess > 0, at, hi)
         with np.errstate(divide="ignore", invalid="ignore"):
             step = at - excess / slope
         following = np.where((step > lo) & (step < hi), step, 0.5 * (lo + hi))
-        unsettled = (np.abs(excess) > _TOLERANCE) & (hi - lo > _TOLERANCE)
+        unsettled = (np.abs(excess) > allowed) & (hi - lo > _TOLERANCE)
         y[rows] = at
         if not unsettled.any():
             break
         rows = rows[unsettled]
-        active = (a[:, unsettled], following[unsettled], lo[unsettled], hi[unsettled], goal[unsettled])
+        active = (a[:, unsettled], *(x[unsettled] for x in (following, lo, hi, goal, allowed)))
     return np.asarray(y)

@@ -88,11 +88,12 @@ class MPSBornMachine(BaseEstimator):  # type: ignore[misc]
         if held_out is None:
             held_out = np.zeros(len(observations), dtype=bool)
             held_out[rng.permutation(len(observations))[: round(self.held_out_fraction * len(observations))]] = True
-        tensors, records, _ = train_members(observations, held_out[None], self._settings(), rng, on_step=on_step)
+        tensors, records, _ = train_members(observations, held_out[None], self.settings(), rng, on_step=on_step)
         self.tensors_, self.record_, self.held_out_ = tensors[0], records[0], held_out
         return self
 
-    def _settings(self) -> Any:
+    def settings(self) -> Any:
+        """The settings as the training kernel takes them."""
         from qfin.born.mps_training import MPSTrainingSettings
 
         return MPSTrainingSettings(

@@ -13,6 +13,8 @@ from qfin.experiments.models import Models
 
 # A quarter of trading days: volatility clusters for longer than a month.
 _BLOCK_LENGTH = 60
+# Nats a day below which a difference is not worth a word, however narrow its interval.
+_NEGLIGIBLE = 5e-4
 KINDS = {"mps": "quantum-inspired", "circuit": "quantum circuit"}
 _RISK_KEYS = [f"{measure}_{key}" for key in LEVELS for measure in ("var", "es")]
 _SHAPE_KEYS = ["tail_dep_err", "kendall_err", "margin_dev"]
@@ -141,6 +143,8 @@ def _pair_sentence(first: str, second: str, a: str, b: str, daily: dict[str, Flo
 
 
 def _standing(lower: float, upper: float) -> str:
+    if max(abs(lower), abs(upper)) < _NEGLIGIBLE:
+        return "equals, to the third decimal,"
     if lower > 0:
         return "is ahead of"
     return "is behind" if upper < 0 else "cannot be told from"

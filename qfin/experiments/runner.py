@@ -96,7 +96,7 @@ def _write_record(
     folder.write_arrays("arrays/days", day_arrays(panel, daily))
     market = panel.facts
     record = {
-        "title": f"{market['source']}: {len(panel.assets)} assets, trained to {market['train'][1]}",
+        "title": f"{Path(config.market.prices).name}: {len(panel.assets)} assets, trained to {market['train'][1]}",
         "seed": config.seed,
         "version": qfin.__version__,
         "commit": _commit(),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 from qfin._types import AnyArray
@@ -105,45 +106,67 @@ def _gains(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
 
 
 def _tail(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
-    draws = _by_model(record, arrays, "draws_")
-    assets = [str(name) for name in arrays["assets"]]
-    returns = arrays["returns_test"]
-    wide, narrow = (tail_scatter_figure(returns, draws, assets=assets, narrow=narrow) for narrow in (False, True))
+    shown = (record["base"]["name"], "mps", "circuit")
+    draws = {name: drawn for name, drawn in _by_model(record, arrays, "draws_").items() if name in shown}
+    first, second = (str(name) for name in arrays["assets"])
+    opposite = _move_against(arrays["returns_test"])
+    wide, narrow = (
+        tail_scatter_figure(arrays["returns_test"], draws, assets=(first, second), opposite=opposite, narrow=narrow)
+        for narrow in (False, True)
+    )
+    corner = (
+        f"{first} falls below its 10% quantile and {second}, which moves against it, rises above its 90% quantile"
+        if opposite
+        else "both fall below their 10% quantile"
+    )
     return _block(
         "tail",
-        f"Bad days of {assets[0]} and {assets[1]} together",
-        "Days on which both fall below their 10% quantile of the test window: black rings are the days that came, "
-        "coloured dots an equal number of draws from each model. A good model puts as many dots in this corner, and as "
-        "deep.",
-        f"Scatter of simple returns of {assets[0]} and {assets[1]} in the joint lower tail, one panel per model, test "
-        "days against draws.",
+        f"Extreme days of {first} and {second} together",
+        f"Days of the test window on which {corner}: black rings are the days that came, coloured dots those among an "
+        "equal number of draws from each model. A good model puts as many dots in this corner, and as far out.",
+        f"Scatter of simple returns of {first} and {second} in a joint tail, one panel per model, test days against "
+        "draws.",
         wide,
         narrow,
-    )  # fmt: skip
+    )
 
 
 def _pair(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
     densities = _by_model(record, arrays, "density_")
-    assets = [str(name) for name in arrays["assets"]]
+    first, second = (str(name) for name in arrays["assets"])
+    u, opposite = arrays["u_test"], _move_against(arrays["u_test"])
     wide, narrow = (
-        pair_density_figure(arrays["u_test"], arrays["grid"], densities, assets=assets, narrow=narrow)
+        pair_density_figure(u, arrays["grid"], densities, assets=(first, second), opposite=opposite, narrow=narrow)
         for narrow in (False, True)
+    )
+    corner = (
+        f"{first} is among its worst 10% and {second}, which moves against it, among its best"
+        if opposite
+        else "both are among their worst 10%"
     )
     return _block(
         "density",
-        f"How the models see {assets[0]} and {assets[1]} move together",
+        f"How the models see {first} and {second} move together",
         "Each return is replaced by its rank u between 0 (worst) and 1 (best). Colours give the copula density: 2 "
         "means twice as many days as if the two were independent; from one contour to the next but one it doubles. "
-        "The second view enlarges the corner where both are among their worst 10%, with the test days as black points.",
-        f"Contours of the copula density of {assets[0]} and {assets[1]} for each model beside the test days, and the "
-        "lower left corner enlarged.",
+        f"The second view enlarges the corner where {corner}, with the test days as black points.",
+        f"Contours of the copula density of {first} and {second} for each model beside the test days, and one corner "
+        "enlarged.",
         wide,
         narrow,
-    )  # fmt: skip
+    )
+
+
+def _move_against(pair: AnyArray) -> bool:
+    """Whether two assets mostly move in opposite directions."""
+    return bool(np.corrcoef(pair.T)[0, 1] < 0.0)
 
 
 def _training(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
     stopped_at = {stage: record[stage]["stopped_at"] for stage in ("mps", "circuit") if record.get(stage)}
+    shots = (record.get("circuit") or {}).get("shot_training")
+    if shots:
+        stopped_at["shot"] = shots["kept_at"]
     wide, narrow = (training_figure(arrays, stopped_at=stopped_at, narrow=narrow) for narrow in (False, True))
     return _block(
         "training",

@@ -34,7 +34,7 @@ def build_report(folder: RunFolder) -> Path:
         lstrip_blocks=True,
     )
     filters: dict[str, Callable[..., str]] = {"seconds": numbers.seconds, "count": numbers.count}
-    environment.filters.update(filters, cell_number=_plain_number, moment=_moment)
+    environment.filters.update(filters, plain=_plain_number, moment=_moment)
     page = environment.get_template("report.html.j2").render(**_context(folder))
     return folder.write_text("report.html", page)
 
@@ -50,7 +50,7 @@ def _context(folder: RunFolder) -> dict[str, Any]:
         "main": tables.main_table(record),
         "realised": tables.realised_row(record),
         "head": tables.head_table(record),
-        "head_assets": (record.get("mapping") or {}).get("assets") or ["the first assets"],
+        "head_assets": (record.get("mapping") or {}).get("assets") or [],
         "samplers": tables.sampler_table(record),
         "figures": list(result_figures(folder)),
         "mapping_figures": list(mapping_figures(record)),
@@ -69,7 +69,7 @@ def _moment(iso: str) -> str:
 
 
 def _plain_number(value: Any) -> str:
-    """A price before or after cleaning; whatever is not a number is shown as it is."""
+    """A price before or after cleaning; whatever is not a number is shown as it is, None as a dash."""
     if value is None:
         return numbers.DASH
     return f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -52,9 +52,11 @@ class RowGroup:
 
 
 def summary_table(record: Record) -> tuple[list[str], list[list[str]]]:
-    """Column headings and rows of text for a terminal: the models in order, then the realised test window."""
-    headings = ["Model", "Log-lik. per day", "Above base", "95% interval"]
-    headings += ["VaR 95", "ES 95", "VaR 97.5", "ES 97.5", "VaR 99", "ES 99", "Fit"]
+    """Column headings and rows of text for a terminal of 80 columns: the models, then the realised test window.
+
+    A cell may hold two lines.
+    """
+    headings = ["Model", "Nats per day", "Above base", "VaR 97.5", "ES 97.5"]
     rows = []
     for row in record["rows"]:
         difference = difference_cell(row, record["base"]["name"])
@@ -62,16 +64,15 @@ def summary_table(record: Record) -> tuple[list[str], list[list[str]]]:
             [
                 row_label(row["model"], record),
                 with_error(row["loglik"], row["loglik_se"]),
-                difference.text,
-                difference.detail,
-                *(percent(row[name]) for name in RISK_COLUMNS),
-                seconds(row["fit_s"]),
+                "\n".join(part for part in (difference.text, difference.detail) if part),
+                percent(row["var_975"]),
+                percent(row["es_975"]),
             ]
         )
     realised = record.get("realised")
     if realised:
-        risk = [percent(realised.get(name)) for name in RISK_COLUMNS]
-        rows.append([model_style("realised").label, "", "", "", *risk, ""])
+        risk = percent(realised["var_975"]), percent(realised["es_975"])
+        rows.append([model_style("realised").label, "", "", *risk])
     return headings, rows
 
 
@@ -112,7 +113,6 @@ def head_table(record: Record) -> list[TableRow]:
 
 def sampler_table(record: Record) -> list[TableRow]:
     """How the ways to draw from the circuit compare with its exact probabilities."""
-    timings: Record = record.get("timings", {}).get("samplers", {})
     return [
         TableRow(
             row["sampler"][:1].upper() + row["sampler"][1:],
@@ -121,7 +121,6 @@ def sampler_table(record: Record) -> list[TableRow]:
                 Cell(count(row["shots"])),
                 Cell(fixed(row["max_z"], 2)),
                 Cell(fixed(row["total_variation"], 4)),
-                Cell(seconds(row.get("seconds", timings.get(row["sampler"])))),
             ),
         )
         for row in record.get("samplers") or []

@@ -50,8 +50,8 @@ def method(record: Record) -> list[str]:
         f"The amplitudes are first held as a matrix product state (MPS){bond}, a chain of small tensors, trained by "
         "maximum likelihood and stopped on held-out training days.",
         f"The MPS of the {head} is turned into a {circuit}, extended with gates between distant assets that start by "
-        "doing nothing, and trained on, first with exact gradients, then from measured shots alone.",
-        "Draws run the chain backwards: from the state to y, to ranks, to returns. The losses of the equal-weight book "
+        "doing nothing, and trained on with exact gradients. A copy is trained further from measured shots alone.",
+        "Draws run the way backwards: from the state to y, to ranks, to returns. The losses of the equal-weight book "
         "give value at risk and expected shortfall.",
         "Models are compared by the likelihood of the unseen days, with standard errors from blocks of neighbouring "
         "days and intervals for differences on the same days from a block bootstrap.",
@@ -84,9 +84,10 @@ def mapping_facts(record: Record) -> list[Fact]:
     if full:
         facts.append(
             Fact(
-                "All assets at once",
+                "Full-width circuit",
                 f"{_size(full)}, fidelity {fixed(full['fidelity'], 4)}",
-                f"the whole chain as a circuit; weight cut off on the way: {percent(full['truncation'])}",
+                "more of the chain as one circuit, for sampling only; norm lost in simulating it: "
+                f"{fixed(full['truncation'], 4)}",
             )
         )
     return facts
@@ -117,9 +118,10 @@ def circuit_facts(record: Record) -> list[Fact]:
         facts.append(
             Fact(
                 "Training from shots",
-                f"MMD {fixed(shots['mmd_start'], 5)} → {fixed(shots['mmd_end'], 5)}",
-                f"{plural(shots['steps'], 'step')}, {plural(shots['executions'], 'circuit execution')} of "
-                f"{plural(shots['shots'], 'shot')}; MMD is the distance of drawn from observed values",
+                f"squared MMD {fixed(shots['mmd_start'], 5)} → {fixed(shots['mmd_end'], 5)} on held-out days",
+                f"{plural(shots['steps'], 'step')}, {plural(shots['executions'], 'circuit execution')}, "
+                f"{plural(shots['shots'], 'shot')} in all; MMD is the distance of drawn from observed values, and an "
+                "estimate of its square may fall below 0",
             )
         )
     return facts
@@ -147,7 +149,7 @@ def run_facts(record: Record) -> list[Fact]:
     """What it takes to run this again."""
     commit = record.get("commit")
     return [
-        Fact("Command", f"qfin run --config config.toml --seed {record['seed']}", "config.toml of this folder"),
+        Fact("Command", "qfin run --config config.toml", "with the config.toml of this folder"),
         Fact("Seed", str(record["seed"]), "the same seed gives the same numbers"),
         Fact("Version", f"qfin {record['version']}", f"commit {commit}" if commit else "commit not known"),
         Fact("Python", record["python"], record["platform"]),

@@ -58,5 +58,7 @@ def fidelity_figure(fidelity_by_layer: Sequence[float] | FloatArray) -> Any:
         hovertemplate="%{x} layers: %{y:.4f}<extra></extra>",
     )
     figure.update_xaxes(title_text="Layers of two-qubit gates", dtick=1 if len(values) <= 12 else None)
-    figure.update_yaxes(title_text="Fidelity (1: the same state)", tickformat=".3~f")
+    lowest = min(0.9, float(values.min()))
+    room = 0.05 * (1.0 - lowest)
+    figure.update_yaxes(title_text="Fidelity (1: the same state)", range=[lowest - room, 1.0 + room])
     return themed(figure, height=380, legend=False)

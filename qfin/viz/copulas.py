@@ -11,6 +11,8 @@ from qfin.viz._panels import panel_grid
 from qfin.viz.theme import DIVERGING, model_style, themed
 
 CORNER = 0.1
+# Whether each axis shows its upper end; None: all of both.
+Corner = tuple[bool, bool] | None
 
 
 def pair_density_figure(
@@ -19,9 +21,10 @@ def pair_density_figure(
     densities: Mapping[str, FloatArray],
     *,
     assets: Sequence[str],
+    opposite: bool = False,
     narrow: bool = False,
 ) -> Any:
-    """Days as points and copula densities as contours of log2; a second row enlarges the corner below 0.1.
+    """Days as points and copula densities as contours of log2; a second row enlarges the corner of joint bad days.
 
     Parameters
     ----------
@@ -29,15 +32,17 @@ def pair_density_figure(
     grid : (G,) ascending values of u
     densities : copula density by model, (G, G), entry [i, j] at u1 = grid[i], u2 = grid[j]
     assets : the two names
+    opposite : bool
+        For assets that move against each other: the corner where the first falls and the second rises.
     narrow : bool
         One model per row with its corner beside it, for a screen of the width of a phone.
     """
     limit = _color_limit(densities)
     names = ["data", *densities]
-    panels = [(name, corner) for name in names for corner in (False, True)]
+    panels = [(name, corner) for name in names for corner in (None, (False, opposite))]
     if not narrow:
-        panels.sort(key=lambda panel: panel[1])
-    titles = [_title(name, corner) for name, corner in panels]
+        panels.sort(key=lambda panel: panel[1] is not None)
+    titles = ["Corner" if corner else _title(name) for name, corner in panels]
     figure, cells, height = panel_grid(titles, 2 if narrow else len(names), panel_height=130 if narrow else 190)
     for (name, corner), cell in zip(panels, cells, strict=True):
         if name != "data":
@@ -49,9 +54,7 @@ def pair_density_figure(
     return themed(figure, height=height + (190 if narrow else 110), legend=False)
 
 
-def _title(name: str, corner: bool) -> str:
-    if corner:
-        return f"corner below {CORNER:g}"
+def _title(name: str) -> str:
     return "Test days" if name == "data" else escape(model_style(name).label)
 
 
@@ -66,14 +69,13 @@ def _log2(density: FloatArray) -> FloatArray:
 
 
 def _add_contours(
-    figure: Any, grid: FloatArray, density: FloatArray, limit: int, corner: bool, cell: dict[str, int]
+    figure: Any, grid: FloatArray, density: FloatArray, limit: int, corner: Corner, cell: dict[str, int]
 ) -> None:
-    # The corner needs one grid value beyond its edge, so that contours reach it.
-    size = min(int(np.searchsorted(grid, CORNER)) + 1, len(grid)) if corner else len(grid)
-    values = density[:size, :size].T
+    first, second = (_near_corner(grid, upper) for upper in corner or (None, None))
+    values = density[first, second].T
     figure.add_contour(
-        x=grid[:size],
-        y=grid[:size],
+        x=grid[first],
+        y=grid[second],
         z=_log2(values),
         customdata=values,
         coloraxis="coloraxis",
@@ -84,11 +86,22 @@ def _add_contours(
     )
 
 
-def _add_days(figure: Any, u: FloatArray, corner: bool, cell: dict[str, int]) -> None:
-    shown = u[(u < CORNER).all(axis=1)] if corner else u
+def _near_corner(grid: FloatArray, upper: bool | None) -> slice:
+    """The part of the grid that a corner needs, one value beyond its edge so that contours reach it."""
+    if upper is None:
+        return slice(None)
+    if upper:
+        return slice(max(0, int(np.searchsorted(grid, 1.0 - CORNER, side="right")) - 1), None)
+    return slice(int(np.searchsorted(grid, CORNER)) + 1)
+
+
+def _add_days(figure: Any, u: FloatArray, corner: Corner, cell: dict[str, int]) -> None:
+    inside = np.ones(len(u), dtype=bool)
+    for column, upper in zip(u.T, corner or (), strict=False):
+        inside &= column > 1.0 - CORNER if upper else column < CORNER
     figure.add_scatter(
-        x=shown[:, 0],
-        y=shown[:, 1],
+        x=u[inside, 0],
+        y=u[inside, 1],
         mode="markers",
         marker={"size": 4.5 if corner else 3, "color": "#000000", "opacity": 0.75 if corner else 0.3},
         hovertemplate="test day, u = (%{x:.3f}, %{y:.3f})<extra></extra>",
@@ -96,12 +109,20 @@ def _add_days(figure: Any, u: FloatArray, corner: bool, cell: dict[str, int]) ->
     )
 
 
-def _set_axes(figure: Any, assets: Sequence[str], corner: bool, cell: dict[str, int]) -> None:
-    first, second = (escape(str(name)) for name in assets)
-    edge = CORNER if corner else 1.0
-    shared = {"range": [0.0, edge], "dtick": edge / 2, "constrain": "domain", "showgrid": False, "title_standoff": 4}
-    figure.update_xaxes(title_text=f"{first}, rank u", **shared, **cell)
-    figure.update_yaxes(title_text=f"{second}, rank u" if cell["col"] == 1 else None, **shared, **cell)
+def _set_axes(figure: Any, assets: Sequence[str], corner: Corner, cell: dict[str, int]) -> None:
+    titles = f"{assets[0]}, rank u", f"{assets[1]}, rank u" if cell["col"] == 1 else ""
+    updates = figure.update_xaxes, figure.update_yaxes
+    for update, title, upper in zip(updates, titles, corner or (None, None), strict=True):
+        low, high = (0.0, 1.0) if upper is None else (1.0 - CORNER, 1.0) if upper else (0.0, CORNER)
+        update(
+            title_text=escape(title),
+            title_standoff=4,
+            range=[low, high],
+            tickvals=[low, (low + high) / 2.0, high],
+            constrain="domain",
+            showgrid=False,
+            **cell,
+        )
     x_axis = next(figure.select_xaxes(**cell)).plotly_name.removeprefix("xaxis")
     figure.update_yaxes(scaleanchor=f"x{x_axis}", constraintoward="top", **cell)
 

@@ -11,7 +11,7 @@ from plotly.offline import get_plotlyjs
 _DRAW = """
 window.qfinFigure = (id, wide, narrow) => {
   const element = document.getElementById(id);
-  const small = window.matchMedia("(max-width: 640px)");
+  const small = window.matchMedia("screen and (max-width: 640px)");
   const config = { displaylogo: false, modeBarButtons: [["toImage", "resetScale2d"]] };
   const draw = () => {
     const { data, layout } = small.matches && narrow ? narrow : wide;

@@ -40,7 +40,7 @@ def loss_distribution_figure(
     for words, symbol, place in (("VaR", "circle", 0), ("ES", "diamond", 1)):
         points = {name: pair[place] for name, pair in measures.items() if pair[place] is not None}
         _add_markers(figure, f"{words} {level:.1%}", symbol, points, {**losses, "realised": realised}, level)
-    figure.update_xaxes(title_text="Loss of the equal-weight book over one day", tickformat=".0%", rangemode="tozero")
+    figure.update_xaxes(title_text="Loss of the equal-weight book over one day", tickformat=".2~%", rangemode="tozero")
     figure.update_yaxes(
         title_text="Share of days with a larger loss",
         type="log",

@@ -15,44 +15,56 @@ _TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5)
 
 
 def tail_scatter_figure(
-    returns: FloatArray, draws: Mapping[str, FloatArray], *, assets: Sequence[str], narrow: bool = False
+    returns: FloatArray,
+    draws: Mapping[str, FloatArray],
+    *,
+    assets: Sequence[str],
+    opposite: bool = False,
+    narrow: bool = False,
 ) -> Any:
     """One panel per model: the corner where both assets are below their 10% quantile of the test window.
 
     Of each model as many draws are used as there are days, so that the clouds may be compared by eye; the titles count
-    the points in the corner. Where a quantile is a gain, the corner ends at zero.
+    the points in the corner. Where a quantile has the wrong sign, the corner ends at zero.
 
     Parameters
     ----------
     returns : (n_days, 2) simple returns of the test window
     draws : simple returns by model, (n_draws, 2)
     assets : the two names
+    opposite : bool
+        For assets that move against each other: the corner where the first falls and the second rises.
     narrow : bool
         Panels below each other, for a screen of the width of a phone.
     """
-    edge = np.minimum(np.quantile(returns, CORNER_PROBABILITY, axis=0), 0.0)
-    days = returns[(returns < edge).all(axis=1)]
-    corners = {}
-    for name, drawn in draws.items():
-        compared = drawn[: len(returns)]
-        corners[name] = compared[(compared < edge).all(axis=1)]
+    signs = np.array([-1.0, 1.0 if opposite else -1.0])
+    edge = np.maximum(np.quantile(signs * returns, 1.0 - CORNER_PROBABILITY, axis=0), 0.0)
+    days = _corner(signs * returns, edge)
+    corners = {name: _corner(signs * drawn[: len(returns)], edge) for name, drawn in draws.items()}
     titles = [f"{escape(model_style(name).label)}: {len(corner)} draws" for name, corner in corners.items()]
     figure, cells, height = panel_grid(titles, 1 if narrow else len(titles), panel_height=270)
-    lowest = np.concatenate([days, *corners.values(), 2.0 * edge[None]]).min(axis=0)
+    farthest = np.concatenate([days, *corners.values(), 2.0 * edge[None]]).max(axis=0)
     for (name, corner), cell in zip(corners.items(), cells, strict=True):
         style = model_style(name)
         _add_points(figure, corner, style.label, style.color, cell)
         _add_points(figure, days, f"Test days: {len(days)} of {len(returns):,}", None, cell)
-        _set_axes(figure, assets, lowest, edge, cell)
+        figure.update_xaxes(**_axis(f"{assets[0]}, return", signs[0], edge[0], farthest[0]), **cell)
+        title = f"{assets[1]}, return" if cell["col"] == 1 else ""
+        figure.update_yaxes(**_axis(title, signs[1], edge[1], farthest[1]), **cell)
     return themed(figure, height=height + 130 + (80 if narrow else 0))
 
 
-def _add_points(figure: Any, points: FloatArray, name: str, color: str | None, cell: dict[str, int]) -> None:
-    """Losses of both assets: draws as dots of the model's colour, days (no colour) as rings."""
+def _corner(moves: FloatArray, edge: FloatArray) -> FloatArray:
+    """Rows in which both assets move further than the edge."""
+    return moves[(moves > edge).all(axis=1)]
+
+
+def _add_points(figure: Any, moves: FloatArray, name: str, color: str | None, cell: dict[str, int]) -> None:
+    """Sizes of the moves of both assets: draws as dots of the model's colour, days (no colour) as rings."""
     is_day = color is None
     figure.add_scatter(
-        x=-points[:, 0],
-        y=-points[:, 1],
+        x=moves[:, 0],
+        y=moves[:, 1],
         mode="markers",
         name=escape(name),
         legendgroup="days" if is_day else escape(name),
@@ -64,23 +76,18 @@ def _add_points(figure: Any, points: FloatArray, name: str, color: str | None, c
             "opacity": 0.85 if is_day else 0.7,
             "line": {"width": 1.2 if is_day else 0},
         },
-        hovertemplate="lost %{x:.2%} and %{y:.2%}<extra></extra>",
+        hovertemplate="moves of %{x:.2%} and %{y:.2%}<extra></extra>",
         **cell,
     )
 
 
-def _set_axes(figure: Any, assets: Sequence[str], lowest: FloatArray, edge: FloatArray, cell: dict[str, int]) -> None:
-    """Logarithmic axes of the loss, the worst days at the lower left, labelled as returns."""
-    first, second = (f"{escape(str(asset))}, return" for asset in assets)
-    for update, title, low, high in (
-        (figure.update_xaxes, first, lowest[0], edge[0]),
-        (figure.update_yaxes, second if cell["col"] == 1 else None, lowest[1], edge[1]),
-    ):
-        update(
-            title_text=title,
-            type="log",
-            range=[np.log10(-1.08 * low), np.log10(max(-high, 1e-4))] if low < 0.0 else None,
-            tickvals=_TICKS,
-            ticktext=[f"−{100 * tick:g}%" for tick in _TICKS],
-            **cell,
-        )
+def _axis(title: str, sign: float, edge: float, farthest: float) -> dict[str, Any]:
+    """A logarithmic axis of the size of a move, labelled as returns; falls grow to the left and downward."""
+    ends = [np.log10(max(edge, 1e-4)), np.log10(1.08 * farthest)] if farthest > 0.0 else None
+    return {
+        "title_text": escape(title),
+        "type": "log",
+        "range": ends[::-1] if ends and sign < 0.0 else ends,
+        "tickvals": _TICKS,
+        "ticktext": [f"{'−' if sign < 0.0 else '+'}{100 * tick:g}%" for tick in _TICKS],
+    }

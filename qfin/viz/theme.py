@@ -50,6 +50,7 @@ def themed(figure: Any, *, height: int, legend: bool = True) -> Any:
         "tickcolor": "#aab1bd",
         "zeroline": False,
         "automargin": True,
+        "exponentformat": "power",
         "title": {"standoff": 10, "font": {"size": 13}},
     }
     figure.update_layout(
@@ -59,7 +60,7 @@ def themed(figure: Any, *, height: int, legend: bool = True) -> Any:
         plot_bgcolor="white",
         height=height,
         autosize=True,
-        margin={"l": 56, "r": 20, "t": 52, "b": 48},
+        margin={"l": 56, "r": 20, "t": 52 if figure.layout.annotations else 28, "b": 48},
         showlegend=legend,
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "xanchor": "left", "x": 0},
         hoverlabel={"bgcolor": "white", "font": {"family": FONT, "size": 12, "color": INK}},

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from qfin._types import AnyArray
 from qfin.viz._panels import panel_grid
@@ -24,7 +23,7 @@ def training_figure(
         `<stage>_steps`, `<stage>_train`, `<stage>_validation` for the stages mps and circuit (nats per day above the
         base), `shot_steps` and `shot_mmd` for the training from shots (squared maximum mean discrepancy).
     stopped_at : mapping, optional
-        The step whose parameters were kept, by stage.
+        The step whose parameters were kept, by stage (mps, circuit, shot).
     narrow : bool
         Panels below each other, for a screen of the width of a phone.
     """
@@ -35,54 +34,53 @@ def training_figure(
     for stage, cell in zip(stages, cells, strict=True):
         figure.update_xaxes(title_text="Training step", **cell)
         if stage == "shot":
-            _add_shot_curve(figure, training, cell)
+            values = training["shot_mmd"]
+            _add_line(figure, training["shot_steps"], values, "Distance of shots to data", MUTED, "solid", cell)
+            figure.update_yaxes(title_text="Squared MMD (0: same law)", rangemode="tozero", **cell)
         else:
-            _add_likelihood_curves(figure, stage, training, (stopped_at or {}).get(stage), cell)
+            values = training[f"{stage}_validation"]
+            _add_likelihood_curves(figure, stage, training, cell)
+        _add_kept_step(figure, training[f"{stage}_steps"], values, (stopped_at or {}).get(stage), cell)
     return themed(figure, height=height + 140 + (130 if narrow else 0))
 
 
-def _add_likelihood_curves(
-    figure: Any, stage: str, training: Mapping[str, AnyArray], stopped_at: int | None, cell: dict[str, int]
-) -> None:
-    style = model_style(stage)
+def _add_likelihood_curves(figure: Any, stage: str, training: Mapping[str, AnyArray], cell: dict[str, int]) -> None:
+    label = "MPS" if stage == "mps" else "Circuit"
+    color = model_style(stage).color
     steps = training[f"{stage}_steps"]
-    for part, dash, words in (("train", "dot", "days learned from"), ("validation", "solid", "held-out days")):
-        figure.add_scatter(
-            x=steps,
-            y=training[f"{stage}_{part}"],
-            mode="lines",
-            name=f"{stage.upper() if stage == 'mps' else stage.capitalize()}, {words}",
-            line={"color": style.color, "dash": dash, "width": 2},
-            hovertemplate="step %{x}: %{y:.4f} nats<extra></extra>",
-            **cell,
-        )
-    kept = np.flatnonzero(np.asarray(steps) == stopped_at)
-    if len(kept):
-        figure.add_trace(
-            go.Scatter(
-                x=[stopped_at],
-                y=[training[f"{stage}_validation"][kept[0]]],
-                mode="markers",
-                name="Step that was kept",
-                legendgroup="kept",
-                showlegend=not any(trace.legendgroup == "kept" for trace in figure.data),
-                marker={"symbol": "circle-open", "size": 11, "color": "#000000", "line": {"width": 2}},
-                hovertemplate="kept: step %{x}, %{y:.4f} nats<extra></extra>",
-            ),
-            **cell,
-        )
+    _add_line(figure, steps, training[f"{stage}_train"], f"{label}, days learned from", color, "dot", cell)
+    _add_line(figure, steps, training[f"{stage}_validation"], f"{label}, held-out days", color, "solid", cell)
     if cell["col"] == 1:
         figure.update_yaxes(title_text="Nats per day above the base", **cell)
 
 
-def _add_shot_curve(figure: Any, training: Mapping[str, AnyArray], cell: dict[str, int]) -> None:
+def _add_line(
+    figure: Any, steps: AnyArray, values: AnyArray, name: str, color: str, dash: str, cell: dict[str, int]
+) -> None:
     figure.add_scatter(
-        x=training["shot_steps"],
-        y=training["shot_mmd"],
+        x=steps,
+        y=values,
         mode="lines",
-        name="Distance of shots to data",
-        line={"color": MUTED, "width": 2},
-        hovertemplate="step %{x}: %{y:.5f}<extra></extra>",
+        name=name,
+        line={"color": color, "dash": dash, "width": 2},
+        hovertemplate="step %{x}: %{y:.4g}<extra></extra>",
         **cell,
     )
-    figure.update_yaxes(title_text="Squared MMD (0: same law)", rangemode="tozero", **cell)
+
+
+def _add_kept_step(
+    figure: Any, steps: AnyArray, values: AnyArray, stopped_at: int | None, cell: dict[str, int]
+) -> None:
+    """A ring at the step whose parameters were kept, if the curve was read there."""
+    for place in np.flatnonzero(np.asarray(steps) == stopped_at)[:1]:
+        figure.add_scatter(
+            x=[stopped_at],
+            y=[values[place]],
+            mode="markers",
+            name="Step that was kept",
+            legendgroup="kept",
+            showlegend=not any(trace.legendgroup == "kept" for trace in figure.data),
+            marker={"symbol": "circle-open", "size": 11, "color": "#000000", "line": {"width": 2}},
+            hovertemplate="kept: step %{x}, %{y:.4g}<extra></extra>",
+            **cell,
+        )

@@ -38,7 +38,7 @@ def test_wide_circuits_are_for_the_matrix_product_state() -> None:
     for qubit in range(39):
         circuit.cx(qubit, qubit + 1)
     for call in (StatevectorCircuitSampler().probabilities, lambda c: StatevectorCircuitSampler().sample(c, 1)):
-        with pytest.raises(InputError, match="at most 26 qubits .* received 40"):
+        with pytest.raises(InputError, match=r"at most 26 qubits .* received 40"):
             call(circuit)
     bits = AerCircuitSampler(method="matrix_product_state").sample(circuit, 2000, rng=4)
     np.testing.assert_array_equal(bits.min(axis=1), bits.max(axis=1))
@@ -87,6 +87,16 @@ def test_noise_through_a_circuit_equals_the_channel(method: str) -> None:
     expected = np.diag(density).real
     assert np.abs(expected - np.abs(ansatz.state()) ** 2).max() > 0.03
     assert (np.abs(frequency - expected) <= 5.0 * np.sqrt(expected * (1.0 - expected) / shots)).all()
+
+
+def test_noise_accumulates_block_by_block_where_aer_fuses_gates() -> None:
+    n_qubits, error, shots = 15, 0.004, 3000
+    ansatz = Ansatz.linear_chain(n_qubits, 2)
+    bits = AerCircuitSampler(noise_model=depolarizing_noise(0.0, error, 0.01)).sample(to_qiskit(ansatz), shots, rng=3)
+    n_blocks = np.bincount(ansatz.pairs.ravel())
+    kept = (1.0 - error) ** (3 * n_blocks)  # no CNOT of three a block has replaced the qubit by noise
+    for column, share in zip(bits.T, kept, strict=True):
+        assert_share(column, share * 0.01 + (1.0 - share) / 2.0)
 
 
 def dense(ansatz: Ansatz) -> np.ndarray:
@@ -143,5 +153,5 @@ def test_wrong_settings_are_refused() -> None:
     with pytest.raises(InputError, match=r"error_2q: expected a probability between 0 and 1, received 1\.5"):
         depolarizing_noise(0.0, 1.5, 0.0)
     sampler = AerCircuitSampler(noise_model=depolarizing_noise(0.0, 0.1, 0.0))
-    with pytest.raises(InputError, match="blocks of at most 5 qubits, received 6"):
-        sampler.sample(identity_block(6), 10)
+    with pytest.raises(InputError, match="blocks of at most 4 qubits, received 5"):
+        sampler.sample(identity_block(5), 10)

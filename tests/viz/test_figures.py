@@ -55,7 +55,7 @@ def training_arrays(rng: np.random.Generator) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("narrow", [False, True])
 def test_training_curves_and_the_kept_step(rng: np.random.Generator, narrow: bool) -> None:
     arrays = training_arrays(rng)
-    figure = training_figure(arrays, stopped_at={"mps": 30, "circuit": 0}, narrow=narrow)
+    figure = training_figure(arrays, stopped_at={"mps": 30, "circuit": 0, "shot": 6}, narrow=narrow)
     for label, stage in (("MPS", "mps"), ("Circuit", "circuit")):
         for words, part in (("days learned from", "train"), ("held-out days", "validation")):
             trace = named(figure, f"{label}, {words}")
@@ -66,8 +66,9 @@ def test_training_curves_and_the_kept_step(rng: np.random.Generator, narrow: boo
     assert [(trace.x[0], trace.y[0]) for trace in kept] == [
         (30, arrays["mps_validation"][3]),
         (0, arrays["circuit_validation"][0]),
+        (6, arrays["shot_mmd"][6]),
     ]
-    assert [trace.showlegend for trace in kept] == [True, False]
+    assert [trace.showlegend for trace in kept] == [True, False, False]
     shots = named(figure, "Distance of shots to data")
     np.testing.assert_array_equal(shots.y, arrays["shot_mmd"])
     assert "MMD" in panel(figure, shots)[1].title.text
@@ -108,8 +109,21 @@ def test_pair_density_is_log2_with_u1_along_x(rng: np.random.Generator, narrow: 
     np.testing.assert_array_equal(max(points, key=lambda trace: len(trace.x)).y, u[:, 1])
     assert figure.layout.coloraxis.cmin == -figure.layout.coloraxis.cmax
     titles = [note.text for note in figure.layout.annotations]
-    assert titles.count("corner below 0.1") == 4
+    assert titles.count("Corner") == 4
     assert {"Test days", *(model_style(name).label for name in MODELS)} < set(titles)
+
+
+def test_pair_density_of_opposite_assets_enlarges_the_other_corner(rng: np.random.Generator) -> None:
+    grid = np.array([0.02, 0.07, 0.2, 0.88, 0.93, 0.98])
+    density = rng.uniform(0.2, 6.0, size=(6, 6))
+    u = np.array([[0.05, 0.95], [0.05, 0.05], [0.95, 0.05], [0.01, 0.905]])
+    figure = pair_density_figure(u, grid, {"mps": density}, assets=ASSETS, opposite=True)
+    corner = next(trace for trace in figure.data if trace.type == "contour" and len(trace.x) == 3)
+    assert list(corner.y) == [0.88, 0.93, 0.98]
+    assert 2.0 ** corner.z[2][0] == pytest.approx(density[0, 5])
+    assert [tuple(axis.range) for axis in panel(figure, corner)] == [(0.0, 0.1), (0.9, 1.0)]
+    points = [trace for trace in figure.data if trace.type == "scatter" and len(trace.x) == 2]
+    assert [list(trace.y) for trace in points] == [[0.95, 0.905]] * 2
 
 
 def test_pair_density_of_zero_stays_drawable(rng: np.random.Generator) -> None:
@@ -147,6 +161,20 @@ def test_tail_scatter_compares_equal_numbers_in_the_joint_corner(rng: np.random.
             low, high = 10.0 ** np.array(axis.range)
             assert low > max(values) > min(values) >= high
     assert figure.layout.xaxis.ticktext[list(figure.layout.xaxis.tickvals).index(0.02)] == "−2%"
+
+
+def test_tail_scatter_of_opposite_assets_shows_falls_against_rises(rng: np.random.Generator) -> None:
+    returns = rng.multivariate_normal([0, 0], [[1e-4, -6e-5], [-6e-5, 1e-4]], size=300)
+    figure = tail_scatter_figure(returns, {"mps": returns}, assets=ASSETS, opposite=True)
+    low, high = np.quantile(returns[:, 0], 0.1), np.quantile(returns[:, 1], 0.9)
+    expected = [(x, y) for x, y in returns.tolist() if x < low and y > high]
+    dots = named(figure, model_style("mps").label)
+    assert len(expected) > 5
+    assert list(zip(-dots.x, dots.y, strict=True)) == expected
+    x_axis, y_axis = panel(figure, dots)
+    assert x_axis.range[0] > x_axis.range[1]
+    assert y_axis.range[0] < y_axis.range[1]
+    assert y_axis.ticktext[0] == "+0.1%"
 
 
 def test_tail_scatter_without_a_joint_bad_day(rng: np.random.Generator) -> None:
@@ -192,7 +220,25 @@ def test_cumulative_gain_ends_at_the_sum_and_the_base_is_zero(rng: np.random.Gen
         assert trace.y[0] == pytest.approx(days[name][0] - days["student_t"][0])
         np.testing.assert_array_equal(np.asarray(trace.x, dtype="datetime64[D]"), dates)
     assert not named(figure, f"{model_style('student_t').label} (base)").y.any()
+    assert figure.layout.yaxis.range[0] < min(trace.y.min() for trace in figure.data)
     assert "Nats" in figure.layout.yaxis.title.text
+
+
+def test_a_curve_far_behind_leaves_the_view_and_says_where_it_ends() -> None:
+    days = {"gaussian": np.full(4, -300.0), "student_t": np.zeros(4), "mps": np.array([1.0, -2.0, 3.0, 1.0])}
+    figure = cumulative_difference_figure(np.arange(4), days, base="student_t")
+    assert named(figure, f"{model_style('gaussian').label} (ends at −1,200)").y[-1] == -1200.0
+    low, high = figure.layout.yaxis.range
+    assert -2.0 < low < -1.0
+    assert 3.0 < high < 4.0
+
+
+@pytest.mark.parametrize("behind", ["gaussian", "mps", "circuit"])
+def test_a_born_machine_far_behind_stays_in_view_and_so_does_a_lone_rival(behind: str) -> None:
+    days = {behind: np.full(4, -300.0), "student_t": np.zeros(4)}
+    figure = cumulative_difference_figure(np.arange(4), days, base="student_t")
+    assert figure.layout.yaxis.range[0] < -1200.0
+    assert "ends at" not in str([trace.name for trace in figure.data])
 
 
 def test_entropy_bars_stand_between_their_assets() -> None:
@@ -206,9 +252,11 @@ def test_entropy_bars_stand_between_their_assets() -> None:
 
 
 def test_fidelity_counts_layers_from_one() -> None:
-    (line,) = fidelity_figure([0.8, 0.95, 0.99]).data
+    figure = fidelity_figure([0.8, 0.95, 0.99])
+    (line,) = figure.data
     assert list(line.x) == [1, 2, 3]
     assert list(line.y) == [0.8, 0.95, 0.99]
+    assert figure.layout.yaxis.range[0] < 0.8 < 1.0 < figure.layout.yaxis.range[1]
 
 
 def test_models_have_their_own_colour_and_label() -> None:

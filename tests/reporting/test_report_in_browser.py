@@ -1,0 +1,59 @@
+"""The report as a browser shows it: no request, no error, nothing wider than the screen, every figure drawn."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from qfin.experiments.run_folder import RunFolder
+from qfin.reporting import build_report
+
+Maker = Callable[..., RunFolder]
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_report_is_drawn_whole_and_alone(browser: Any, make_run: Maker, width: int) -> None:
+    path = build_report(make_run())
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    requests: list[str] = []
+    problems: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text))
+    page.goto(path.as_uri())
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 7")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('.js-plotly-plot')].map(e =>"
+        " [e.clientWidth, e.querySelector('.main-svg').clientWidth, e.querySelectorAll('.trace, .contour').length])"
+    )
+    assert len(sizes) == 7
+    for container, drawn, n_traces in sizes:
+        assert container == drawn
+        assert n_traces > 0
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    widths = page.evaluate("[...document.querySelectorAll('.main-svg')].map(e => e.clientWidth)")
+    assert set(widths) == {900}
+    page.close()
+    assert requests == [path.as_uri()]
+    assert problems == []
