@@ -1,4 +1,4 @@
-"""Several matrix product states as one density: members that hold out different days, averaged and shrunk to the base."""
+"""Several matrix product states as one density: members hold out different days, averaged and shrunk to the base."""
 
 from typing import Any, Self
 

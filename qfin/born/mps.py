@@ -11,6 +11,7 @@ from qfin._types import AnyArray, BoolArray, FloatArray
 from qfin._validation import as_matrix, check_fitted
 from qfin.basis import HermiteBasis
 from qfin.born.conditionals import density_moments, draw_coordinate
+from qfin.born.intervals import Confinement, draw_confined, mass
 from qfin.exceptions import InputError
 
 # Rows of draws worked on at a time: bounds memory whatever the number of draws.
@@ -169,6 +170,18 @@ class MPSBornMachine(BaseEstimator):  # type: ignore[misc]
             vector = advance(vector, tensor, basis.features(y[:, i]))
             vector /= np.linalg.norm(vector, axis=1, keepdims=True)
         return y
+
+    def mass(self, confinement: Confinement) -> float:
+        """P(every confined register lies in its intervals of y), exact; see `qfin.born.intervals`."""
+        check_fitted(self, "tensors_")
+        return mass(self.tensors_, confinement)
+
+    def sample_confined(self, confinement: Confinement, n_samples: int = 1, *, rng: RandomLike = None) -> FloatArray:
+        """Exact draws y given that every confined register lies in its intervals, shape (n_samples, d)."""
+        check_fitted(self, "tensors_")
+        rng = as_generator(rng)
+        sizes = [min(_CHUNK, n_samples - first) for first in range(0, n_samples, _CHUNK)]
+        return np.concatenate([draw_confined(self.tensors_, confinement, size, rng) for size in sizes])
 
     def head(self, n_registers: int) -> "tuple[MPSBornMachine, float]":
         """The leading Schmidt vector of the first registers as a pure machine, and its weight (squared Schmidt value).

@@ -5,7 +5,7 @@ import traceback
 
 import typer
 
-from qfin.cli import commands
+from qfin.cli import bench, commands
 from qfin.exceptions import InputError, QfinError
 
 app = typer.Typer(
@@ -24,6 +24,9 @@ data = typer.Typer(help="Bundled data sets.", no_args_is_help=True, rich_markup_
 data.command("list")(commands.data_list)
 data.command("describe")(commands.data_describe)
 app.add_typer(data, name="data")
+benches = typer.Typer(help="Models and engines beside their peers.", no_args_is_help=True, rich_markup_mode=None)
+benches.command("copula")(bench.copula)
+app.add_typer(benches, name="bench")
 
 
 def main() -> None:

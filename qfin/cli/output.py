@@ -23,6 +23,10 @@ class Output:
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
 
+    def note(self, text: str) -> None:
+        """A line on stderr about what goes on."""
+        self._errors.print(text, markup=False, soft_wrap=True)
+
     def table(self, title: str, rows: list[dict[str, Any]]) -> None:
         """Rows of one shape as a table."""
         from rich.table import Table

@@ -27,13 +27,13 @@ def chosen_config(
         # Another source: the preset's own kind, end of training and assets do not carry over.
         config = config.with_market(prices=prices, kind=None, train_end=None, assets=())
     changes = {name: value for name, value in (("kind", kind), ("train_end", train_end)) if value is not None} | (
-        {} if assets is None else {"assets": _tickers(assets)}
+        {} if assets is None else {"assets": tickers(assets)}
     )
     config = config.with_market(**changes)
     return config if seed is None else replace(config, seed=seed)
 
 
-def _tickers(text: str) -> tuple[str, ...]:
+def tickers(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
         raise InputError(f"--assets: expected tickers separated by commas, received {text!r}")

@@ -5,6 +5,9 @@ from qfin.copulas.contract import Copula, from_latent, to_latent
 from qfin.copulas.elliptical import GaussianCopula, StudentTCopula
 from qfin.copulas.independence import IndependenceCopula
 from qfin.copulas.persistence import copula_from_arrays, copula_to_arrays
+from qfin.copulas.presets import born_copula, born_fast_copula
+from qfin.copulas.stacked import StackedCopula
+from qfin.copulas.triangular import TriangularTCopula
 from qfin.copulas.vine import VineCopula
 
 __all__ = [
@@ -12,8 +15,12 @@ __all__ = [
     "Copula",
     "GaussianCopula",
     "IndependenceCopula",
+    "StackedCopula",
     "StudentTCopula",
+    "TriangularTCopula",
     "VineCopula",
+    "born_copula",
+    "born_fast_copula",
     "copula_from_arrays",
     "copula_to_arrays",
     "from_latent",

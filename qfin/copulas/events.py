@@ -16,6 +16,7 @@ Intervals = tuple[tuple[float, float], ...]
 Box = Mapping[int, Intervals]
 
 _MAX_BOXES = 4096
+_INSIDE: Intervals = ((0.5, 1.0),)
 
 
 class Event:
@@ -74,11 +75,12 @@ class Depth(Event):
     depth: Callable[[FloatArray], FloatArray]
 
 
-def is_box_event(event: Event) -> bool:
-    """Whether the event is a union of boxes, that is, built from intervals alone."""
-    if isinstance(event, And | Or):
-        return all(is_box_event(part) for part in event.events)
-    return is_box_event(event.event) if isinstance(event, Not) else isinstance(event, Interval)
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A part of an event: a box and, where there is one, a depth that must be positive inside it."""
+
+    box: Box
+    depth: Callable[[FloatArray], FloatArray] | None = None
 
 
 def column_of(asset: Asset, assets: Sequence[str] | None, n_assets: int) -> int:
@@ -93,25 +95,42 @@ def column_of(asset: Asset, assets: Sequence[str] | None, n_assets: int) -> int:
     return int(asset)
 
 
-def boxes_of(event: Event, n_assets: int, assets: Sequence[str] | None = None) -> tuple[Box, ...]:
-    """The event as disjoint boxes; none where it is impossible.
+def pieces_of(event: Event, n_assets: int, assets: Sequence[str] | None = None) -> tuple[Piece, ...]:
+    """The event as disjoint pieces; none where it contradicts itself.
 
-    Assets that a box does not confine do not appear in it.
+    A depth is handled as one asset more, of which only the upper half counts as inside; so that pieces with depths
+    are disjoint too.
     """
+    depths: list[Depth] = []
+
+    def leaf(part: Event) -> tuple[int, Intervals]:
+        if isinstance(part, Interval):
+            inside: Intervals = ((part.lower, part.upper),) if part.lower < part.upper else ()
+            return column_of(part.asset, assets, n_assets), inside
+        if not isinstance(part, Depth):
+            raise InputError(f"event: expected intervals and depths, received {type(part).__name__}")
+        if part not in depths:
+            depths.append(part)
+        return n_assets + depths.index(part), _INSIDE
 
     def resolve(part: Event, wanted: bool) -> list[Box]:
         if isinstance(part, Not):
             return resolve(part.event, not wanted)
         if isinstance(part, And | Or):
-            inner = [resolve(item, wanted) for item in part.events]
-            return _intersection(inner) if isinstance(part, And) == wanted else _union(inner)
-        if isinstance(part, Interval):
-            column = column_of(part.asset, assets, n_assets)
-            inside: Intervals = ((part.lower, part.upper),) if part.lower < part.upper else ()
-            return _one_asset(column, inside if wanted else _outside(inside))
-        raise InputError(f"event: expected intervals alone, received {type(part).__name__}")
+            families = [resolve(item, wanted) for item in part.events]
+            return _intersection(families) if isinstance(part, And) == wanted else _union(families)
+        column, inside = leaf(part)
+        return _one_asset(column, inside if wanted else _outside(inside))
 
-    return tuple(_merged(resolve(event, True)))
+    return tuple(_piece(box, n_assets, depths) for box in _merged(resolve(event, True)))
+
+
+def _piece(box: Box, n_assets: int, depths: Sequence[Depth]) -> Piece:
+    real = {column: intervals for column, intervals in box.items() if column < n_assets}
+    signed = [(depths[c - n_assets].depth, 1.0 if box[c] == _INSIDE else -1.0) for c in box if c >= n_assets]
+    if not signed:
+        return Piece(real)
+    return Piece(real, lambda u: np.asarray(np.min([sign * depth(u) for depth, sign in signed], axis=0)))
 
 
 def depth_of(event: Event, u: FloatArray, assets: Sequence[str] | None = None) -> FloatArray:

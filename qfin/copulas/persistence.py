@@ -11,12 +11,15 @@ from qfin.exceptions import InputError
 # Class name -> the package that exports it; only what is named here is ever loaded from a file.
 _PACKAGES = {
     "BornCopula": "qfin.copulas",
+    "BornEnsemble": "qfin.born",
     "CircuitBornMachine": "qfin.born",
     "CircuitHeadMachine": "qfin.born",
     "GaussianCopula": "qfin.copulas",
     "IndependenceCopula": "qfin.copulas",
     "MPSBornMachine": "qfin.born",
+    "StackedCopula": "qfin.copulas",
     "StudentTCopula": "qfin.copulas",
+    "TriangularTCopula": "qfin.copulas",
     "VineCopula": "qfin.copulas",
 }
 

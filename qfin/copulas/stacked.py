@@ -9,7 +9,7 @@ from qfin._random import RandomLike, as_generator
 from qfin._types import AnyArray, FloatArray
 from qfin._validation import as_unit_cube, check_fitted
 
-_EM_STEPS = 500
+_EM_STEPS = 2_000
 
 
 class StackedCopula(BaseEstimator):  # type: ignore[misc]
@@ -23,6 +23,7 @@ class StackedCopula(BaseEstimator):  # type: ignore[misc]
     ----------
     components : list of copulas
     held_out_fraction : float
+        Share of the days that decide the weights; 0 for equal weights.
     prior_days : float
         Days, per component, that count for equal weights.
     seed : int
@@ -43,13 +44,18 @@ class StackedCopula(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, u: FloatArray, y: None = None) -> Self:
         u = as_unit_cube(u)
-        order = np.random.default_rng(self.seed).permutation(len(u))
-        n_held = round(self.held_out_fraction * len(u))
-        held, kept = u[np.sort(order[:n_held])], u[np.sort(order[n_held:])]
-        unseen = np.stack([clone(component).fit(kept).logpdf(held) for component in self.components])
-        self.weights_ = stacking_weights(unseen, self.prior_days)
+        self.weights_ = self._weights(u)
         self.components_ = [clone(component).fit(u) for component in self.components]
         return self
+
+    def _weights(self, u: FloatArray) -> FloatArray:
+        n_held = round(self.held_out_fraction * len(u))
+        if n_held == 0 or len(self.components) == 1:
+            return np.full(len(self.components), 1.0 / len(self.components))
+        order = np.random.default_rng(self.seed).permutation(len(u))
+        held, kept = u[np.sort(order[:n_held])], u[np.sort(order[n_held:])]
+        unseen = np.stack([clone(component).fit(kept).logpdf(held) for component in self.components])
+        return stacking_weights(unseen, self.prior_days)
 
     @property
     def n_assets_(self) -> int:
@@ -59,7 +65,7 @@ class StackedCopula(BaseEstimator):  # type: ignore[misc]
     @property
     def n_params_(self) -> int:
         check_fitted(self, "components_")
-        return sum(component.n_params_ for component in self.components_) + len(self.components_) - 1
+        return int(sum(component.n_params_ for component in self.components_)) + len(self.components_) - 1
 
     def logpdf(self, u: FloatArray) -> FloatArray:
         check_fitted(self, "components_")

@@ -1,5 +1,6 @@
 """A triangular Student-t map: every asset a Student-t regression on those before it, with a scale that they drive."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,6 +15,7 @@ from qfin._types import AnyArray, FloatArray
 from qfin._validation import as_unit_cube, check_fitted
 from qfin.copulas.contract import open_unit
 from qfin.copulas.elliptical import StudentTCopula, t_log_density
+from qfin.copulas.order import chain_order, systemic_order
 from qfin.exceptions import InputError
 
 _SCORE_DEGREES = (3.0, 4.0, 5.0, 6.0, 8.0, 11.0, 15.0)
@@ -44,6 +46,13 @@ class _Parameters:
         return cls(mixing, values[2 * below + d : 2 * below + 2 * d], loading, values[2 * below + 2 * d :])
 
 
+_ORDERS: dict[str, Callable[[FloatArray], AnyArray]] = {
+    "systemic": systemic_order,
+    "chain": chain_order,
+    "given": lambda u: np.arange(u.shape[1]),
+}
+
+
 class TriangularTCopula(BaseEstimator):  # type: ignore[misc]
     """Density on the cube whose Rosenblatt transform is a chain of Student-t regressions.
 
@@ -54,8 +63,9 @@ class TriangularTCopula(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    order : {"systemic", "given"}
-        Assets by their summed absolute correlation, highest first, or as the columns stand.
+    order : {"systemic", "chain", "given"}
+        Assets by their summed absolute correlation, highest first; neighbours alike (see `chain_order`); or as the
+        columns stand.
 
     Attributes
     ----------
@@ -77,18 +87,16 @@ class TriangularTCopula(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, u: FloatArray, y: None = None) -> Self:
         u = as_unit_cube(u)
-        if self.order not in ("systemic", "given"):
-            raise InputError(f"order: expected 'systemic' or 'given', received {self.order!r}")
-        self.order_ = systemic_order(u) if self.order == "systemic" else np.arange(u.shape[1])
+        if self.order not in _ORDERS:
+            raise InputError(f"order: expected one of {', '.join(_ORDERS)}, received {self.order!r}")
+        self.order_ = _ORDERS[self.order](u)
         ordered = u[:, self.order_]
-        best, since = -np.inf, 0
+        best = -np.inf
         for score_degrees in _SCORE_DEGREES:
             value, parameters = _fit_at(ordered, score_degrees)
             if value > best:
                 best, self.score_degrees_, self._parameters = value, score_degrees, parameters
             else:
-                since += 1
-            if since:
                 break
         return self
 
@@ -154,12 +162,6 @@ class TriangularTCopula(BaseEstimator):  # type: ignore[misc]
         copula.score_degrees_ = float(arrays["score_degrees"])
         copula._parameters = _Parameters(**{name: arrays[name] for name in _Parameters.__dataclass_fields__})
         return copula
-
-
-def systemic_order(u: FloatArray) -> AnyArray:
-    """Columns by summed absolute correlation of ranks with all others, highest first."""
-    strength = np.abs(np.corrcoef(u.T)).sum(axis=0)
-    return np.argsort(-strength, kind="stable")
 
 
 def _log_density(parameters: _Parameters, z: FloatArray) -> tuple[FloatArray, tuple[FloatArray, ...]]:

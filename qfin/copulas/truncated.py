@@ -1,6 +1,7 @@
-"""Draws of an elliptical copula inside a box: the GHK scheme, asset by asset, the confined ones first."""
+"""Draws of an elliptical copula inside a box: the GHK scheme, asset by asset, the confined ones first, tilted."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
@@ -8,10 +9,22 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from qfin._types import FloatArray, IntArray
 from qfin.copulas.contract import open_unit
 from qfin.copulas.elliptical import t_log_density
-from qfin.copulas.events import Box, Intervals
+from qfin.copulas.events import Box, Intervals, Piece
 
 _LOG_SQRT_2PI = 0.5 * float(np.log(2.0 * np.pi))
-_NOWHERE = -1e300  # log of a mass that is zero in floating point; finite, so that differences stay defined
+_SMALLEST = 1e-200
+# Share and scale of the wide component of the proposal, which bounds the weights where |Ψ|² grows in the tails.
+_WIDE_SHARE, _WIDE_SCALE = 0.03, 2.5
+_PLAIN_SHARE = 0.2  # of the draws, without tilt
+# Pilot runs: draws, how many at most, the effective share that is good enough, how often a run may be no better; the
+# share of the deepest draws that sets the next level, and the effective draws that a step is learned from.
+_N_PILOT, _MAX_PILOTS, _GOOD_SHARE, _PATIENCE = 1_000, 30, 0.4, 3
+_ELITE, _LEAST_EFFECTIVE = 0.2, 100
+_LONGEST_STEP = 1.5
+
+
+def normal_log_density(x: FloatArray) -> FloatArray:
+    return -0.5 * x * x - _LOG_SQRT_2PI
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,112 +34,246 @@ class Elliptical:
     correlation: FloatArray
     degrees: float
 
-    def quantile(self, u: FloatArray, more: float = 0.0) -> FloatArray:
-        """Of the standard law with `more` degrees of freedom than the copula."""
-        return np.asarray(ndtri(u) if np.isinf(self.degrees) else stdtrit(self.degrees + more, u))
+    def score(self, u: FloatArray) -> FloatArray:
+        """The quantile z of the standard law at u."""
+        if np.isinf(self.degrees):
+            return np.asarray(ndtri(u))
+        # The library answers +∞ for u = 0 and for u near the smallest numbers.
+        return np.where(u < _SMALLEST, -np.inf, stdtrit(self.degrees, np.maximum(u, _SMALLEST)))
 
-    def distribution(self, x: FloatArray, more: float = 0.0) -> FloatArray:
-        return np.asarray(ndtr(x) if np.isinf(self.degrees) else stdtr(self.degrees + more, x))
+    def uniform(self, z: FloatArray) -> FloatArray:
+        """The u of scores z."""
+        return open_unit(ndtr(z) if np.isinf(self.degrees) else stdtr(self.degrees, z))
 
-    def log_density(self, x: FloatArray, more: float = 0.0) -> FloatArray:
-        return -0.5 * x * x - _LOG_SQRT_2PI if np.isinf(self.degrees) else t_log_density(x, self.degrees + more)
+    def log_density(self, z: FloatArray) -> FloatArray:
+        """Of one score."""
+        return normal_log_density(z) if np.isinf(self.degrees) else t_log_density(z, self.degrees)
+
+    def to_normal(self, x: FloatArray, n_before: int) -> FloatArray:
+        """Standardised innovations of an asset with `n_before` others before it as standard normals, by rank."""
+        if np.isinf(self.degrees):
+            return x
+        return np.asarray(-np.sign(x) * ndtri(stdtr(self.degrees + n_before, -np.abs(x))))
+
+    def from_normal(self, y: FloatArray, n_before: int) -> FloatArray:
+        """The inverse of `to_normal`."""
+        if np.isinf(self.degrees):
+            return y
+        return np.asarray(-np.sign(y) * stdtrit(self.degrees + n_before, np.maximum(ndtr(-np.abs(y)), _SMALLEST)))
+
+    def log_density_given(self, x: FloatArray, n_before: int) -> FloatArray:
+        """Of a standardised innovation."""
+        return normal_log_density(x) if np.isinf(self.degrees) else t_log_density(x, self.degrees + n_before)
 
     def scale(self, squares: FloatArray, n_before: int) -> FloatArray:
-        """Of one asset given `n_before` others, `squares` the sum of their squared innovations."""
+        """Of an innovation given `n_before` others, `squares` the sum of their squares."""
         if np.isinf(self.degrees):
             return np.ones_like(squares)
         return np.asarray(np.sqrt((self.degrees + squares) / (self.degrees + n_before)))
 
 
-def draw_in_box(
-    law: Elliptical, box: Box, n_groups: int, group_size: int, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray, bool]:
-    """Weighted draws of `law` inside the box: u (n_groups · group_size, d), log weights, whether any were resampled.
+@dataclass(frozen=True, eq=False)
+class BoxProposal:
+    """How to draw from `law` inside `box`: assets in `order`, their normal innovations tilted by one of the shifts.
 
-    With the confined assets first, each given those before it is a Student t (Ding 2016, Am. Stat. 70(3), eq. 3) held
-    to its intervals, and a draw's weight is the product of the intervals' masses (Geweke 1991; Hajivassiliou &
-    McFadden 1998; Keane 1994): the mean weight of a group estimates P(box) without bias. A group whose effective size
-    falls below half is resampled (systematically) on its way. An interval of one point adds its density instead of a
-    mass. The free assets follow from their exact conditional law.
+    A draw follows row k of `shifts` (n_tilts, d) as a whole with the chance `shares[k]`.
     """
-    order = restrictive_order(law, box)
-    everything = np.concatenate([order, np.setdiff1d(np.arange(len(law.correlation)), order)]).astype(np.int64)
-    cholesky = np.linalg.cholesky(law.correlation[np.ix_(everything, everything)])
-    n, d = n_groups * group_size, len(everything)
-    innovations, squares, log_weights, resampled = np.zeros((n, d)), np.zeros(n), np.zeros(n), False
-    for i, asset in enumerate(order):
-        centre = innovations[:, :i] @ cholesky[i, :i]
-        spread = cholesky[i, i] * law.scale(squares, i)
-        edges = law.quantile(np.array(box[int(asset)]))
-        standard = (edges[None] - centre[:, None, None]) / spread[:, None, None]
-        if edges[0, 0] == edges[0, 1]:
-            drawn = standard[:, 0, 0]
-            log_weights += law.log_density(drawn, i) - np.log(spread) - law.log_density(edges[0, 0])
+
+    law: Elliptical
+    box: Box
+    order: IntArray
+    cholesky: FloatArray
+    shifts: FloatArray
+    shares: FloatArray
+
+    @classmethod
+    def plain(cls, law: Elliptical, box: Box) -> "BoxProposal":
+        """The confined assets first; two tilts, of which the first is free to move and the second stays at zero."""
+        confined = restrictive_order(law, box)
+        free = np.setdiff1d(np.arange(len(law.correlation)), confined)
+        order = np.concatenate([confined, free]).astype(np.int64)
+        cholesky = np.linalg.cholesky(law.correlation[np.ix_(order, order)])
+        return cls(law, box, order, cholesky, np.zeros((2, len(order))), np.array([1.0 - _PLAIN_SHARE, _PLAIN_SHARE]))
+
+
+@dataclass(frozen=True, eq=False)
+class BoxDraws:
+    """u (n, d) inside the box, log weights (n,) against the law, and what a better tilt is found from, (d, n) each."""
+
+    u: FloatArray
+    log_weights: FloatArray
+    residual: FloatArray
+    variance: FloatArray
+
+
+def draw_in_box(proposal: BoxProposal, n: int, rng: np.random.Generator) -> BoxDraws:
+    """Independent weighted draws inside the box; the mean weight estimates P(box) without bias.
+
+    An asset given those before it is a Student t (Ding 2016, Am. Stat. 70(3), eq. 3). Its innovation, as a standard
+    normal by rank, is drawn from a normal with unit scale around its shift, or with a small chance from a wide one,
+    either held to the asset's intervals. A draw is weighed by φ over the density of the whole mixture (GHK: Geweke 1991; Hajivassiliou & McFadden
+    1998; Keane 1994; tilted as in Botev 2017, J. R. Stat. Soc. B 79(1)). A value in place of an interval adds its
+    density instead.
+    """
+    law, d = proposal.law, len(proposal.order)
+    innovations, squares, log_weights = np.zeros((n, d)), np.zeros(n), np.zeros(n)
+    residual, variance = np.zeros((d, n)), np.ones((d, n))
+    tilt = rng.choice(len(proposal.shares), size=n, p=proposal.shares)
+    log_densities = np.repeat(np.log(proposal.shares)[:, None], n, axis=1)
+    for i, asset in enumerate(proposal.order):
+        scale = law.scale(squares, i)
+        edges = None
+        if int(asset) in proposal.box:
+            score = law.score(np.array(proposal.box[int(asset)]))
+            centre, spread = innovations[:, :i] @ proposal.cholesky[i, :i], proposal.cholesky[i, i] * scale
+            edges = (score[None] - centre[:, None, None]) / spread[:, None, None]
+        if edges is not None and score[0, 0] == score[0, 1]:
+            standard = edges[:, 0, 0]
+            log_weights += law.log_density_given(standard, i) - np.log(spread) - law.log_density(score[0, 0])
         else:
-            drawn, log_mass = _draw_truncated(law, i, standard, rng)
-            log_weights += log_mass
-        innovations[:, i] = drawn * law.scale(squares, i)
+            bounds = None if edges is None else law.to_normal(edges, i)
+            step = _draw_tilted(proposal.shifts[:, i], tilt, bounds, rng)
+            log_densities += step.log_densities
+            log_weights += normal_log_density(step.y)
+            residual[i], variance[i] = step.residual, step.variance
+            standard = law.from_normal(step.y, i)
+        innovations[:, i] = standard * scale
         squares += innovations[:, i] ** 2
-        if i + 1 < len(order):
-            kept, log_weights = _resampled(log_weights.reshape(n_groups, group_size), rng)
-            if kept is not None:
-                innovations, squares, resampled = innovations[kept], squares[kept], True
-    _complete(law, innovations, squares, len(order), rng)
     u = np.empty((n, d))
-    u[:, everything] = open_unit(law.distribution(innovations @ cholesky.T))
-    return u, log_weights, resampled
+    u[:, proposal.order] = law.uniform(innovations @ proposal.cholesky.T)
+    return BoxDraws(u, log_weights - np.logaddexp.reduce(log_densities, axis=0), residual, variance)
 
 
-def _complete(law: Elliptical, innovations: FloatArray, squares: FloatArray, known: int, rng: np.random.Generator) -> None:
-    """The innovations of the free assets given those of the first `known`, in place."""
-    free = innovations.shape[1] - known
-    normal = rng.standard_normal((len(squares), free))
-    if not np.isinf(law.degrees):
-        chi_square = rng.chisquare(law.degrees + known, size=len(squares))
-        normal *= np.sqrt((law.degrees + squares) / chi_square)[:, None]
-    innovations[:, known:] = normal
+def tilted_proposal(
+    law: Elliptical,
+    piece: Piece,
+    log_ratio: Callable[[FloatArray], FloatArray],
+    rng: np.random.Generator,
+) -> tuple[BoxProposal, float]:
+    """A proposal for law · ratio inside the piece, and the logarithm of its mean weight, roughly.
+
+    The tilt is found by cross-entropy (Rubinstein & Kroese 2004): every shift is moved until the proposal's mean
+    innovation is that of the weighted pilot draws, first above levels of depth that a fair share of them reaches, until
+    those inside the piece keep a fair effective size.
+    """
+    proposal = BoxProposal.plain(law, piece.box)
+    best, best_share, mean_weight, n_inside, worse = proposal, -1.0, -np.inf, 0, 0
+    for _ in range(_MAX_PILOTS):
+        draws = draw_in_box(proposal, _N_PILOT, rng)
+        log_weights = draws.log_weights + log_ratio(draws.u)
+        if piece.depth is not None:
+            depth = piece.depth(draws.u)
+            above = depth > min(float(np.quantile(depth, 1.0 - _ELITE)), 0.0)
+            n_inside = int((depth > 0.0).sum())
+            inside_weights = np.where(depth > 0.0, log_weights, -np.inf)
+            log_weights = np.where(above, log_weights, -np.inf)
+        else:
+            inside_weights, n_inside = log_weights, _N_PILOT
+        if n_inside:
+            share = effective_size(inside_weights) / _N_PILOT
+            worse = worse + 1 if share <= best_share else 0
+            if share > best_share:
+                best, best_share, mean_weight = proposal, share, _log_mean(inside_weights)
+            if share > _GOOD_SHARE or worse == _PATIENCE:
+                break
+        weights = _tempered(log_weights)
+        step = (draws.residual @ weights) / np.maximum(draws.variance @ weights, 0.05)
+        moved = proposal.shifts[0] + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
+        proposal = replace(proposal, shifts=np.stack([moved, proposal.shifts[1]]))
+    return best, mean_weight
 
 
-def _draw_truncated(
-    law: Elliptical, n_before: int, edges: FloatArray, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """One value per row inside its intervals, edges (n, k, 2), and the log mass of the intervals."""
-    # Intervals above zero through their mirror image, where the distribution function keeps its digits.
-    mirrored = edges[..., 0] > 0.0
-    low = np.where(mirrored, -edges[..., 1], edges[..., 0])
-    high = np.where(mirrored, -edges[..., 0], edges[..., 1])
-    below = law.distribution(low, n_before)
-    inside = np.maximum(law.distribution(high, n_before) - below, 0.0)
-    total = inside.sum(1)
+def _log_mean(log_weights: FloatArray) -> float:
+    top = log_weights.max()
+    return float(top + np.log(np.exp(log_weights - top).mean()))
+
+
+def effective_size(log_weights: FloatArray) -> float:
+    """(Σw)²/Σw²."""
+    weights = np.exp(log_weights - log_weights.max())
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def _tempered(log_weights: FloatArray) -> FloatArray:
+    """Weights with sum 1, raised to the highest power up to 1 that leaves enough effective draws to learn from."""
+    power, least = 1.0, min(_LEAST_EFFECTIVE, 0.5 * np.isfinite(log_weights).sum())
+    while effective_size(power * log_weights) < least and power > 1e-3:
+        power *= 0.8
+    weights = np.exp(power * (log_weights - log_weights.max()))
+    return np.asarray(weights / weights.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """One innovation: y (n,), its log density under every tilt (n_tilts, n), y less its mean and its variance under the
+    first tilt's normal."""
+
+    y: FloatArray
+    log_densities: FloatArray
+    residual: FloatArray
+    variance: FloatArray
+
+
+def _draw_tilted(shifts: FloatArray, tilt: IntArray, bounds: FloatArray | None, rng: np.random.Generator) -> _Step:
+    """One innovation per row, within its bounds (n, k, 2) in y, or unbounded."""
+    n = len(tilt)
+    wide = rng.random(n) < _WIDE_SHARE
+    centre, scale = np.where(wide, 0.0, shifts[tilt]), np.where(wide, _WIDE_SCALE, 1.0)
+    if bounds is None:
+        y = centre + scale * rng.standard_normal(n)
+        moments = [(np.ones(n), np.zeros(n), np.ones(n))] * len(shifts)
+        far_mass = np.ones(n)
+    else:
+        y = centre + scale * _truncated_normal((bounds - centre[:, None, None]) / scale[:, None, None], rng)
+        y = np.clip(y, bounds.min(axis=(1, 2)), bounds.max(axis=(1, 2)))
+        moments = [_truncated_moments(bounds - shift) for shift in shifts]
+        far_mass = _truncated_moments(bounds / _WIDE_SCALE)[0]
+    far = np.log(_WIDE_SHARE / _WIDE_SCALE) + normal_log_density(y / _WIDE_SCALE) - _log(far_mass)
+    near = [
+        np.log1p(-_WIDE_SHARE) + normal_log_density(y - shift) - _log(mass)
+        for shift, (mass, _, _) in zip(shifts, moments, strict=True)
+    ]
+    _, mean, variance = moments[0]
+    return _Step(y, np.logaddexp(near, far), y - shifts[0] - mean, variance)
+
+
+def _log(mass: FloatArray) -> FloatArray:
+    return np.asarray(np.log(np.maximum(mass, _SMALLEST)))
+
+
+def _truncated_normal(edges: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """One standard normal per row inside its intervals, edges (n, k, 2)."""
+    low, high, mirrored = _towards_zero(edges)
+    below = ndtr(low)
+    inside = np.maximum(ndtr(high) - below, 0.0)
     cumulative = np.cumsum(inside, axis=1)
-    position = rng.random(len(edges)) * total
+    position = rng.random(len(edges)) * cumulative[:, -1]
     chosen = np.minimum((position[:, None] >= cumulative).sum(1), edges.shape[1] - 1)
     rows = np.arange(len(edges))
     start = np.where(chosen > 0, cumulative[rows, chosen - 1], 0.0)
     rank = below[rows, chosen] + np.clip(position - start, 0.0, inside[rows, chosen])
-    value = np.clip(law.quantile(np.clip(rank, 1e-300, 1.0), n_before), low[rows, chosen], high[rows, chosen])
+    value = np.clip(ndtri(np.clip(rank, _SMALLEST, 1.0)), low[rows, chosen], high[rows, chosen])
     value = np.where(mirrored[rows, chosen], -value, value)
-    with np.errstate(divide="ignore"):
-        log_mass = np.where(total > 0.0, np.log(total), _NOWHERE)
-    # Where the mass is zero in floating point the draw carries no weight; it only has to be finite.
-    return np.where(np.isfinite(value), value, 0.0), log_mass
+    return np.where(np.isfinite(value), value, 0.0)
 
 
-def _resampled(log_weights: FloatArray, rng: np.random.Generator) -> tuple[IntArray | None, FloatArray]:
-    """Rows to keep (None: all) and their log weights, after resampling the groups whose effective size is below half."""
-    n_groups, size = log_weights.shape
-    top = log_weights.max(axis=1, keepdims=True)
-    weights = np.exp(log_weights - top)
-    total = weights.sum(1, keepdims=True)
-    poor = (total[:, 0] ** 2 / (weights**2).sum(1) < 0.5 * size) & (size > 1)
-    if not poor.any():
-        return None, log_weights.ravel()
-    kept = np.arange(n_groups * size).reshape(n_groups, size)
-    after = log_weights.copy()
-    for group in np.flatnonzero(poor):
-        kept[group] = group * size + systematic(weights[group] / total[group], size, rng)
-        after[group] = top[group, 0] + np.log(total[group, 0] / size)
-    return kept.ravel(), after.ravel()
+def _truncated_moments(edges: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mass, mean and variance of a standard normal held to each row's intervals, edges (n, k, 2)."""
+    low, high, mirrored = _towards_zero(edges)
+    density = np.exp(normal_log_density(np.stack([low, high])))
+    finite = np.where(np.isfinite(np.stack([low, high])), np.stack([low, high]), 0.0)
+    mass = np.maximum(ndtr(high) - ndtr(low), 0.0)
+    total = np.maximum(mass.sum(1), _SMALLEST)
+    mean = (np.where(mirrored, -1.0, 1.0) * (density[0] - density[1])).sum(1) / total
+    second = (mass + finite[0] * density[0] - finite[1] * density[1]).sum(1) / total
+    return mass.sum(1), mean, np.maximum(second - mean**2, 0.0)
+
+
+def _towards_zero(edges: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Intervals above zero as their mirror images, where the distribution function keeps its digits."""
+    mirrored = edges[..., 0] > 0.0
+    low, high = np.where(mirrored, -edges[..., 1], edges[..., 0]), np.where(mirrored, -edges[..., 0], edges[..., 1])
+    return low, high, mirrored
 
 
 def systematic(probabilities: FloatArray, n_draws: int, rng: np.random.Generator) -> IntArray:
@@ -142,7 +289,6 @@ def restrictive_order(law: Elliptical, box: Box) -> IntArray:
     Each bound is looked at given the means of those before it, as in Genz & Bretz (2009), section 4.1.3; the measure
     is normal whatever the law, for only the order hangs on it.
     """
-    normal = Elliptical(law.correlation, np.inf)
     remaining = list(box)
     order: list[int] = []
     expected: list[float] = []
@@ -153,7 +299,7 @@ def restrictive_order(law: Elliptical, box: Box) -> IntArray:
             across = law.correlation[asset, order]
             slopes = np.linalg.solve(known, across) if order else np.zeros(0)
             centre, spread = float(slopes @ expected), float(np.sqrt(max(1.0 - slopes @ across, 1e-12)))
-            scored.append((*_mass_and_mean(normal, box[asset], centre, spread), asset))
+            scored.append((*_mass_and_mean(box[asset], centre, spread), asset))
         _, mean, asset = min(scored, key=lambda item: (item[0], item[2]))
         order.append(asset)
         expected.append(mean)
@@ -161,13 +307,11 @@ def restrictive_order(law: Elliptical, box: Box) -> IntArray:
     return np.array(order, dtype=np.int64)
 
 
-def _mass_and_mean(law: Elliptical, intervals: Intervals, centre: float, spread: float) -> tuple[float, float]:
-    edges = (law.quantile(np.array(intervals)) - centre) / spread
+def _mass_and_mean(intervals: Intervals, centre: float, spread: float) -> tuple[float, float]:
+    edges = (ndtri(np.array(intervals)) - centre) / spread
     if edges[0, 0] == edges[0, 1]:
         return -1.0, centre + spread * float(edges[0, 0])
-    mirrored = np.sort(np.where(edges[:, :1] > 0.0, -edges, edges), axis=1)
-    masses = law.distribution(mirrored[:, 1]) - law.distribution(mirrored[:, 0])
-    densities = np.exp(law.log_density(edges))
-    if masses.sum() < 1e-300:
+    mass, mean, _ = _truncated_moments(edges[None])
+    if mass[0] < 1e-100:
         return 0.0, centre + spread * float(edges.flat[np.abs(edges).argmin()])
-    return float(masses.sum()), centre + spread * float((densities[:, 0] - densities[:, 1]).sum() / masses.sum())
+    return float(mass[0]), centre + spread * float(mean[0])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qfin._random import integer_seed, stream
-from qfin._types import BoolArray, FloatArray
+from qfin._types import BoolArray, FloatArray, IntArray
 from qfin.basis import HermiteBasis
 from qfin.born import CircuitBornMachine, MPSBornMachine, map_mps_to_circuit
 from qfin.born.circuit import distant_pairs
@@ -53,13 +53,14 @@ def build_circuits(
         "Circuit: training by exact gradient",
         lambda: _train(config, start, y[:, :n_head], held_out, stages.progress),
     )
+    n_distant = len(facts["distant_pairs"])
     facts["distant_pairs"] = [[assets[i], assets[j]] for i, j in facts["distant_pairs"]]
     trained = CircuitBornMachine.from_arrays(without_prefix("trained", arrays))
     twin = MPSBornMachine.from_arrays(without_prefix("twin", arrays))
     shot_facts, shot_arrays = stages.run(
         "shots",
         "Circuit: training from Aer shots alone",
-        lambda: _train_from_shots(config, trained, y[:, :n_head], stages.progress),
+        lambda: _train_from_shots(config, trained, n_distant, y[:, :n_head], held_out, stages.progress),
     )
     after_shots = CircuitBornMachine.from_ansatz(trained.ansatz, size, shot_arrays["params"])
     quantum_facts, _ = stages.run(
@@ -157,22 +158,35 @@ def _bond_for(n_params: int, n_registers: int, n_functions: int) -> int:
     return bond
 
 
+def _last_blocks(ansatz: Ansatz, n_blocks: int) -> IntArray | None:
+    """The last blocks of a circuit; None, which means all, where there are none."""
+    return np.arange(ansatz.n_blocks - n_blocks, ansatz.n_blocks) if n_blocks else None
+
+
 def _train_from_shots(
-    config: RunConfig, machine: CircuitBornMachine, y: FloatArray, progress: Progress
+    config: RunConfig,
+    machine: CircuitBornMachine,
+    n_distant: int,
+    y: FloatArray,
+    held_out: BoolArray,
+    progress: Progress,
 ) -> tuple[dict[str, Any], Arrays]:
     """A short stretch of training in which the circuit is only ever run on Aer and measured."""
-    from qfin.born.shot_training import ShotSettings, train_from_shots
+    from qfin.born.shot_training import ShotSettings, real_angles, train_from_shots
     from qfin.quantum import AerCircuitSampler
 
     settings = config.quantum
     params, record = train_from_shots(
         machine.ansatz,
         machine.params_,
-        y,
+        y[~held_out],
         sampler=AerCircuitSampler(method="statevector"),
         basis=HermiteBasis(2**machine.n_qubits_per_register),
         n_registers=machine.n_registers_,
         n_steps=settings.training_steps,
+        y_validation=y[held_out],
+        # Only the gates on distant assets move: hundreds of angles at once are lost in the shots' own noise.
+        trainable=real_angles(machine.ansatz, _last_blocks(machine.ansatz, n_distant)),
         settings=ShotSettings(shots=settings.training_shots),
         rng=stream(config.seed, "shots"),
         on_step=lambda step, total, _: progress.update(step, total),

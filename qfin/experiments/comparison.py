@@ -7,14 +7,13 @@ import numpy as np
 from qfin._random import stream
 from qfin._types import FloatArray
 from qfin.evaluation import mean_log_likelihood, paired_difference
+from qfin.evaluation.likelihood import DifferenceEstimate
 from qfin.experiments.circuits import Circuits
 from qfin.experiments.draws import LEVELS
 from qfin.experiments.models import Models
 
 # A quarter of trading days: volatility clusters for longer than a month.
 _BLOCK_LENGTH = 60
-# Nats a day below which a difference is not worth a word, however narrow its interval.
-_NEGLIGIBLE = 5e-4
 KINDS = {"mps": "quantum-inspired", "circuit": "quantum circuit"}
 _RISK_KEYS = [f"{measure}_{key}" for key in LEVELS for measure in ("var", "es")]
 _SHAPE_KEYS = ["tail_dep_err", "kendall_err", "margin_dev"]
@@ -46,21 +45,20 @@ def model_rows(
 
 def head_rows(
     models: Models, circuits: Circuits, y_test: FloatArray, u_test: FloatArray, seed: int
-) -> list[dict[str, Any]]:
-    """The first assets alone: the base, the chain's marginal, and the machines of the circuit stage."""
+) -> tuple[list[dict[str, Any]], dict[str, FloatArray]]:
+    """The first assets alone: the base, the chain's marginal and the machines of the circuit stage; rows and days."""
     n_head = circuits.trained.n_registers_
     head = y_test[:, :n_head]
     base = _base_head_log_density(models.base, u_test, n_head)
-    ratios = {
-        models.base_name: (np.zeros(len(head)), None),
-        "mps (exact marginal)": (models.mps.head_log_ratio(head), models.mps.n_params_),
-    }
-    ratios |= {name: (machine.log_ratio(head), machine.n_params_) for name, machine in circuits.heads.items()}
+    daily = {models.base_name: base, "mps (exact marginal)": base + models.mps.head_log_ratio(head)}
+    daily |= {name: base + machine.log_ratio(head) for name, machine in circuits.heads.items()}
+    n_params = {"mps (exact marginal)": models.mps.n_params_}
+    n_params |= {name: machine.n_params_ for name, machine in circuits.heads.items()}
     rows = []
-    for name, (ratio, n_params) in ratios.items():
+    for name, values in daily.items():
         reference = None if name == models.base_name else base
-        rows.append({"model": name, "n_params": n_params} | _likelihood(base + ratio, reference, seed, f"head {name}"))
-    return rows
+        rows.append({"model": name, "n_params": n_params.get(name)} | _likelihood(values, reference, seed, name))
+    return rows, daily
 
 
 def _base_head_log_density(base: Any, u_test: FloatArray, n_head: int) -> FloatArray:
@@ -77,6 +75,11 @@ def _base_head_log_density(base: Any, u_test: FloatArray, n_head: int) -> FloatA
     return np.asarray(marginal.logpdf(u_test[:, :n_head]))
 
 
+def gap(values: FloatArray, reference: FloatArray, seed: int, name: str) -> DifferenceEstimate:
+    """Difference in nats a day with its interval; the same `name` and reference give the same interval everywhere."""
+    return paired_difference(values, reference, rng=stream(seed, "bootstrap", name))
+
+
 def _likelihood(values: FloatArray | None, reference: FloatArray | None, seed: int, name: str) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(["loglik", "loglik_se", "diff", "diff_lo", "diff_hi"])
     if values is not None:
@@ -84,78 +87,6 @@ def _likelihood(values: FloatArray | None, reference: FloatArray | None, seed: i
         estimate = mean_log_likelihood(values, block_length=block_length)
         row |= {"loglik": estimate.mean, "loglik_se": estimate.standard_error}
     if values is not None and reference is not None:
-        difference = paired_difference(values, reference, rng=stream(seed, "bootstrap", name))
+        difference = gap(values, reference, seed, name)
         row |= {"diff": difference.mean, "diff_lo": difference.lower, "diff_hi": difference.upper}
     return row
-
-
-def verdict(
-    rows: list[dict[str, Any]],
-    head: list[dict[str, Any]],
-    daily: dict[str, FloatArray],
-    realised: dict[str, float],
-    seed: int,
-) -> list[str]:
-    """Plain sentences, each from an interval or a figure of the tables."""
-    by_name = {row["model"]: row for row in rows}
-    ranked = sorted((row for row in rows if row["loglik"] is not None), key=lambda row: -row["loglik"])
-    best_classical = next(row for row in ranked if row["kind"] == "classical")
-    sentences = [_likelihood_sentence(ranked[0], best_classical, daily, seed)]
-    if "circuit" in by_name:
-        sentences.append(_pair_sentence("The circuit", "the matrix product state", "circuit", "mps", daily, seed))
-        sentences.append(_twin_sentence(head))
-    nearest = min(rows, key=lambda row: abs(row["es_975"] - realised["es_975"]))
-    sentences.append(
-        f"The book's realised 97.5 % expected shortfall in the test window was {realised['es_975']:.2%}; "
-        f"nearest is {LABELS[nearest['model']]} with {nearest['es_975']:.2%}."
-    )
-    return sentences
-
-
-LABELS = {
-    "historical": "historical simulation",
-    "gaussian": "the Gaussian copula",
-    "student_t": "the Student-t copula",
-    "vine": "the vine copula",
-    "independence": "independence",
-    "mps": "the Born machine (MPS)",
-    "circuit": "the Born machine (circuit)",
-}
-
-
-def _likelihood_sentence(
-    best: dict[str, Any], classical: dict[str, Any], daily: dict[str, FloatArray], seed: int
-) -> str:
-    if best is classical:
-        return f"On unseen days {LABELS[best['model']]}, a classical model, is ahead: {best['loglik']:.3f} nats a day."
-    gap = paired_difference(daily[best["model"]], daily[classical["model"]], rng=stream(seed, "bootstrap", "best"))
-    return (
-        f"On unseen days {LABELS[best['model']]} is ahead with {best['loglik']:.3f} nats a day, {gap.mean:+.3f} on "
-        f"{LABELS[classical['model']]}, the best classical model here "
-        f"(95 % interval {gap.lower:+.3f} to {gap.upper:+.3f})."
-    )
-
-
-def _pair_sentence(first: str, second: str, a: str, b: str, daily: dict[str, FloatArray], seed: int) -> str:
-    gap = paired_difference(daily[a], daily[b], rng=stream(seed, "bootstrap", f"{a} against {b}"))
-    interval = f"95 % interval {gap.lower:+.4f} to {gap.upper:+.4f} nats a day"
-    return f"{first} {_standing(gap.lower, gap.upper)} {second} ({gap.mean:+.4f}, {interval})."
-
-
-def _standing(lower: float, upper: float) -> str:
-    if max(abs(lower), abs(upper)) < _NEGLIGIBLE:
-        return "equals, to the third decimal,"
-    if lower > 0:
-        return "is ahead of"
-    return "is behind" if upper < 0 else "cannot be told from"
-
-
-def _twin_sentence(head: list[dict[str, Any]]) -> str:
-    by_name = {row["model"]: row for row in head}
-    trained, twin = by_name["circuit (trained)"], by_name["mps (equal parameters)"]
-    gap = trained["loglik"] - twin["loglik"]
-    outcome = "passes" if gap > 0 else "does not pass"
-    return (
-        f"On the first assets alone the trained circuit {outcome} a matrix product state with as many parameters: "
-        f"{gap:+.4f} nats a day ({trained['n_params']} angles against {twin['n_params']} numbers)."
-    )

@@ -15,13 +15,16 @@ class MarketConfig:
     """Which prices, and the day on which training ends.
 
     `prices` is a bundled set or a file; `kind` prices, levels or returns (None: the set's own, prices for a file);
-    `train_end` an ISO date (None: the day after which 30 % of the days remain); `assets` empty for all.
+    `train_end` an ISO date (None: the day after which 30 % of the days remain); `assets` empty for all;
+    `train_start` and `test_end` cut the days at both ends (None: not).
     """
 
     prices: str = "us20"
     kind: str | None = None
     train_end: str | None = None
     assets: tuple[str, ...] = ()
+    train_start: str | None = None
+    test_end: str | None = None
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ from qfin.born import CircuitHeadMachine
 from qfin.copulas import BornCopula
 from qfin.experiments.checkpoints import Progress, Silent, Stages, fingerprint_of
 from qfin.experiments.circuits import Circuits, build_circuits
-from qfin.experiments.comparison import daily_log_likelihoods, head_rows, model_rows, verdict
+from qfin.experiments.comparison import daily_log_likelihoods, head_rows, model_rows
 from qfin.experiments.config import RunConfig
 from qfin.experiments.draws import book_risk, draw_scenarios
 from qfin.experiments.figures import day_arrays, pair_density_arrays, tail_arrays
 from qfin.experiments.models import Models, fit_models, latent_of
 from qfin.experiments.panel import Panel, load_market
 from qfin.experiments.run_folder import RunFolder
+from qfin.experiments.verdict import verdict
 from qfin.scenarios import HistoricalGenerator, ScenarioGenerator
 
 _PACKAGES = [
@@ -82,7 +83,7 @@ def _write_record(
     y_test = latent_of(models, panel.u_test)
     seconds = models.fit_seconds | {"circuit": models.fit_seconds["mps"] + circuits.circuit_facts.pop("fit_s")}
     rows = model_rows(daily, copulas, draws, models.base_name, seconds, config.seed)
-    heads = head_rows(models, circuits, y_test, panel.u_test, config.seed)
+    heads, head_daily = head_rows(models, circuits, y_test, panel.u_test, config.seed)
     test_losses = -panel.test.to_numpy().mean(axis=1)
     realised = book_risk(test_losses)
     by_name = {row["model"]: row for row in heads}
@@ -91,7 +92,8 @@ def _write_record(
     }
     folder.write_arrays("arrays/training", {f"mps_{k}": v for k, v in models.mps_curves.items()} | circuits.curves)
     folder.write_arrays("arrays/book", _book_arrays(panel, draw_arrays, test_losses))
-    folder.write_arrays("arrays/pair", pair_density_arrays(panel, models, circuits.trained))
+    if models.base_name != "vine":  # a vine's Rosenblatt transform does not run along the assets' own order
+        folder.write_arrays("arrays/pair", pair_density_arrays(panel, models, circuits.trained))
     folder.write_arrays("arrays/tail", tail_arrays(panel, draw_arrays))
     folder.write_arrays("arrays/days", day_arrays(panel, daily))
     market = panel.facts
@@ -113,7 +115,7 @@ def _write_record(
         "rows": rows,
         "realised": realised,
         "head_rows": heads,
-        "verdict": verdict(rows, heads, daily, realised, config.seed),
+        "verdict": verdict(rows, daily, head_daily, realised, circuits.circuit_facts, config.seed),
     }
     stages.progress.finish("evaluation", 0.0, False)
     timings = {

@@ -104,6 +104,26 @@ class ReturnPanel:
         changes = tuple(change for change in self.changes if change.asset is None or change.asset in assets)
         return ReturnPanel(self.returns[list(assets)], changes, self.source)
 
+    def between(self, first: str | date | None, last: str | date | None, *, min_rows: int = MIN_ROWS) -> "ReturnPanel":
+        """The days from `first` to `last`, both included; None leaves that end as it is."""
+        index, ends = self.returns.index, []
+        for name, value in (("first", first), ("last", last)):
+            try:
+                ends.append(None if value is None else pd.Timestamp(as_day(value)))
+            except ValueError as error:
+                raise InputError(f"{name} day: expected a date such as 2010-12-31, received {error}") from None
+        inside = np.ones(len(index), dtype=bool)
+        if ends[0] is not None:
+            inside &= np.asarray(index >= ends[0])
+        if ends[1] is not None:
+            inside &= np.asarray(index <= ends[1])
+        if inside.sum() < min_rows:
+            raise InputError(
+                f"{self.source}: expected at least {min_rows} days from {first} to {last} within "
+                f"{index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}, received {inside.sum()}"
+            )
+        return ReturnPanel(self.returns[inside], self.changes, self.source)
+
     def split(self, train_end: str | date, *, min_rows: int = MIN_ROWS) -> tuple["ReturnPanel", "ReturnPanel"]:
         """The days up to and including `train_end`, and the days after it; both hold at least `min_rows` rows."""
         try:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.primitives import StatevectorSampler
 from qiskit.quantum_info import Statevector
+from qiskit_aer import AerError
 from qiskit_aer.primitives import SamplerV2
 
 from qfin._random import RandomLike, as_generator, integer_seed
 from qfin._types import FloatArray
-from qfin.exceptions import InputError
+from qfin.exceptions import InputError, QfinError
 from qfin.quantum.noise import CircuitNoise, label_blocks
 
 Bits = NDArray[np.uint8]
@@ -109,7 +110,10 @@ class AerCircuitSampler:
         if isinstance(noise, CircuitNoise):
             measured = label_blocks(measured)
         sampler = SamplerV2(seed=integer_seed(rng), options={"backend_options": self._options()})
-        bits = _bits(sampler.run([measured], shots=shots).result())
+        try:
+            bits = _bits(sampler.run([measured], shots=shots).result())
+        except AerError as error:
+            raise QfinError(f"circuit of {circuit.num_qubits} qubits by Aer's {self.method}: {error.message}") from None
         return noise.misread(bits, rng) if isinstance(noise, CircuitNoise) else bits
 
     def _options(self) -> dict[str, Any]:
@@ -120,6 +124,8 @@ class AerCircuitSampler:
                 "mps_sample_measure_algorithm": "mps_probabilities",
                 "matrix_product_state_truncation_threshold": self.truncation,
                 "matrix_product_state_max_bond_dimension": self.max_bond,
+                # Aer's guess of the memory needed counts gates, not bonds: 328 GB where 0.2 GB were used
+                "max_memory_mb": 10**9,
             }
         if isinstance(self.noise_model, CircuitNoise):
             # shots share the state up to their first error, 5 times as fast; with it Aer would leave out readout errors

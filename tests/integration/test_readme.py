@@ -20,7 +20,11 @@ def test_the_six_lines_run(capsys: pytest.CaptureFixture[str]) -> None:
 def test_commands_and_files_exist() -> None:
     from qfin.cli.main import app
 
-    known = {command.name for command in app.registered_commands} | {group.typer_instance.info.name for group in app.registered_groups} | {"data"}
+    known = (
+        {command.name for command in app.registered_commands}
+        | {group.typer_instance.info.name for group in app.registered_groups}
+        | {"data"}
+    )
     named = set(re.findall(r"`qfin (\w+)", README))
     assert named <= known, named - known
     root = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from qfin.exceptions import InputError
-from qfin.market import Change, Flag, MarketTable, ReturnPanel, load_panel, table_from_frame, to_returns
+from qfin.market import Change, Flag, MarketTable, ReturnPanel, load_bundled, load_panel, table_from_frame, to_returns
 
 NAN = np.nan
 RAGGED = Path(__file__).resolve().parents[3] / "shared" / "data" / "us19_ragged_daily" / "prices.csv.gz"
@@ -244,3 +244,15 @@ def test_late_listings_in_real_prices() -> None:
     with pytest.raises(InputError, match=r"received 0; fewest returns: BABA 0, GM 0, META 0"):
         whole.split("2009-12-31")[0].complete()
     assert {flag.asset for flag in whole.warnings} == {"RRC"}
+
+
+def test_between_keeps_the_days_asked_for_and_names_what_is_wrong() -> None:
+    panel = load_bundled("fx-usd")
+    part = panel.between("2005-01-03", "2006-12-29")
+    inside = (panel.returns.index >= "2005-01-03") & (panel.returns.index <= "2006-12-29")
+    pd.testing.assert_frame_equal(part.returns, panel.returns[inside])
+    assert panel.between(None, None).returns.equals(panel.returns)
+    with pytest.raises(InputError, match="at least 30 days from 2030-01-01"):
+        panel.between("2030-01-01", None)
+    with pytest.raises(InputError, match="first day: expected a date"):
+        panel.between("soon", None)

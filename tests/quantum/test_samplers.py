@@ -5,9 +5,12 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import UnitaryGate
 
-from qfin.exceptions import InputError
+from qfin.basis import HermiteBasis
+from qfin.basis.hermite import gauss_hermite
+from qfin.exceptions import InputError, QfinError
 from qfin.quantum import AerCircuitSampler, Ansatz, StatevectorCircuitSampler, to_qiskit
 from qfin.quantum.ansatz import PAULIS
+from qfin.quantum.measurement import measurement_circuit, node_indices
 from qfin.quantum.noise import BLOCK_CNOTS, depolarizing_noise, label_blocks
 
 NOISY_METHODS = ["automatic", "statevector", "density_matrix", "matrix_product_state"]
@@ -43,6 +46,19 @@ def test_wide_circuits_are_for_the_matrix_product_state() -> None:
     bits = AerCircuitSampler(method="matrix_product_state").sample(circuit, 2000, rng=4)
     np.testing.assert_array_equal(bits.min(axis=1), bits.max(axis=1))
     assert_share(bits[:, 0], 0.2)
+
+
+def test_twenty_padded_registers_fit_in_memory() -> None:
+    basis, shots = HermiteBasis(8), 1000
+    circuit = measurement_circuit(to_qiskit(Ansatz.linear_chain(60, 3)), basis.transform(16), 20, 1)
+    bits = AerCircuitSampler(method="matrix_product_state").sample(circuit, shots, rng=2)
+    assert bits.shape == (shots, 80)
+    assert_share(node_indices(bits, 20).ravel() >= 10, gauss_hermite(16)[1][10:].sum())
+
+
+def test_what_aer_cannot_run_is_said() -> None:
+    with pytest.raises(QfinError, match="circuit of 45 qubits by Aer's statevector"):
+        AerCircuitSampler(method="statevector").sample(QuantumCircuit(45), 10)
 
 
 def test_bond_limit_acts() -> None:

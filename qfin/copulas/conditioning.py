@@ -1,0 +1,182 @@
+"""Copulas given events: how likely an event is, and draws given that it happens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from scipy.special import ndtri
+
+from qfin._random import RandomLike, as_generator
+from qfin._threads import one_blas_thread
+from qfin._types import FloatArray, IntArray
+from qfin.copulas.born import BornCopula
+from qfin.copulas.contract import from_latent
+from qfin.copulas.events import Box, Event, Piece, pieces_of
+from qfin.copulas.independence import IndependenceCopula
+from qfin.copulas.reference import Reference, reference_of
+from qfin.copulas.truncated import draw_in_box, systematic, tilted_proposal
+from qfin.exceptions import InputError
+
+_EVEN_SHARE = 0.05  # of the draws, spread evenly over the boxes whatever their pilots say
+
+
+@runtime_checkable
+class ConfinedMachine(Protocol):
+    """A Born machine with exact masses of boxes in y, and exact draws inside them."""
+
+    def mass(self, confinement: Mapping[int, Sequence[tuple[float, float]]]) -> float: ...
+
+    def sample_confined(
+        self, confinement: Mapping[int, Sequence[tuple[float, float]]], n_samples: int, *, rng: RandomLike = None
+    ) -> FloatArray: ...
+
+
+@dataclass(frozen=True)
+class EventProbability:
+    """P(event); `exact` says that no chance was involved, and then the standard error is zero."""
+
+    probability: float
+    standard_error: float
+    exact: bool
+
+
+@dataclass(frozen=True, eq=False)
+class EventDraws:
+    """Draws given an event.
+
+    Attributes
+    ----------
+    u : array of shape (n, n_assets)
+    weights : array of shape (n,) with sum 1, or None for equally likely draws
+    likelihood : EventProbability
+    """
+
+    u: FloatArray
+    weights: FloatArray | None
+    likelihood: EventProbability
+
+    @property
+    def effective_size(self) -> float:
+        """1/Σw² (Kish)."""
+        return float(len(self.u)) if self.weights is None else float(1.0 / (self.weights**2).sum())
+
+    def equal(self, n_samples: int, rng: RandomLike = None) -> FloatArray:
+        """`n_samples` equally likely rows in random order: all draws, or a systematic resample of weighted ones."""
+        generator = as_generator(rng)
+        weights = np.full(len(self.u), 1.0 / len(self.u)) if self.weights is None else self.weights
+        return self.u[generator.permutation(systematic(weights, n_samples, generator))]
+
+
+def draws_given(
+    copula: Any, event: Event, n_samples: int, *, rng: RandomLike = None, assets: Sequence[str] | None = None
+) -> EventDraws:
+    """Draws of a fitted copula given an event, and the event's probability.
+
+    * Boxes under a pure Born copula (independence base, matrix product state): exact.
+    * Boxes otherwise: drawn inside the box from the elliptical base, or from a Student t near the copula, and weighted
+      by c(u)/c_base(u), which for a Born copula is |Ψ|².
+    * Other events: sequential Monte Carlo in the latent normals; equal weights, neighbours slightly dependent.
+
+    The probability is exact, or its standard error comes from independent groups of draws.
+    """
+    rng = as_generator(rng)
+    with one_blas_thread():
+        pieces = _possible(pieces_of(event, copula.n_assets_, assets))
+        machine = exact_machine(copula, pieces)
+        if machine is not None:
+            return _exact_draws(machine, pieces, n_samples, rng)
+        return weighted_draws(reference_of(copula, rng), pieces, n_samples, rng)
+
+
+def probability_of(
+    copula: Any,
+    event: Event,
+    *,
+    n_samples: int = 20_000,
+    rng: RandomLike = None,
+    assets: Sequence[str] | None = None,
+) -> EventProbability:
+    """P(event) under a fitted copula: exact where `draws_given` is, else estimated from `n_samples` draws."""
+    pieces = pieces_of(event, copula.n_assets_, assets)
+    machine = exact_machine(copula, pieces)
+    if machine is not None:
+        return EventProbability(sum(machine.mass(_in_latent(piece.box)) for piece in pieces), 0.0, True)
+    rng = as_generator(rng)
+    estimate = draws_given(copula, event, n_samples, rng=rng, assets=assets).likelihood
+    if estimate.probability < 0.5:
+        return estimate
+    other = draws_given(copula, ~event, n_samples, rng=rng, assets=assets).likelihood
+    if other.standard_error >= estimate.standard_error:
+        return estimate
+    return EventProbability(1.0 - other.probability, other.standard_error, False)
+
+
+def exact_machine(copula: Any, pieces: tuple[Piece, ...]) -> ConfinedMachine | None:
+    """The machine of a pure Born copula, where the pieces are boxes that it can be confined to; else None."""
+    if (
+        all(piece.depth is None for piece in pieces)
+        and isinstance(copula, BornCopula)
+        and isinstance(copula.base_, IndependenceCopula)
+        and isinstance(copula.machine_, ConfinedMachine)
+    ):
+        return copula.machine_
+    return None
+
+
+def _possible(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    if not pieces:
+        raise InputError("event: expected one that can happen, received one that contradicts itself")
+    return pieces
+
+
+def _in_latent(box: Box) -> dict[int, list[tuple[float, float]]]:
+    """A box in u as a box in y = Φ⁻¹(u)."""
+    return {column: [(float(ndtri(a)), float(ndtri(b))) for a, b in intervals] for column, intervals in box.items()}
+
+
+def _exact_draws(
+    machine: ConfinedMachine, pieces: tuple[Piece, ...], n_samples: int, rng: np.random.Generator
+) -> EventDraws:
+    confinements = [_in_latent(piece.box) for piece in pieces]
+    masses = np.array([machine.mass(confinement) for confinement in confinements])
+    if masses.sum() <= 0.0:
+        raise InputError("event: expected a probability above zero, received one that is zero in double precision")
+    counts = rng.multinomial(n_samples, masses / masses.sum())
+    y = np.concatenate(
+        [machine.sample_confined(c, int(k), rng=rng) for c, k in zip(confinements, counts, strict=True) if k]
+    )
+    likelihood = EventProbability(float(masses.sum()), 0.0, True)
+    return EventDraws(from_latent(y[rng.permutation(n_samples)]), None, likelihood)
+
+
+def weighted_draws(
+    reference: Reference, pieces: tuple[Piece, ...], n_samples: int, rng: np.random.Generator
+) -> EventDraws:
+    """Weighted draws in disjoint pieces, shared out among them by what their pilots found."""
+    pilots = [tilted_proposal(reference.law, piece, reference.log_ratio, rng) for piece in pieces]
+    levels = np.array([level for _, level in pilots])
+    if np.isneginf(levels.max()):
+        raise InputError("event: expected one that the model can reach, received one that no pilot draw came to")
+    found = np.exp(levels - levels.max())
+    shares = (1.0 - _EVEN_SHARE) * found / found.sum() + _EVEN_SHARE / len(pieces)
+    counts = np.bincount(systematic(shares, n_samples, rng), minlength=len(pieces))
+    parts, log_weights = [], []
+    for piece, (proposal, _), count, share in zip(pieces, pilots, counts, shares, strict=True):
+        draws = draw_in_box(proposal, int(count), rng)
+        outside = np.zeros(count, dtype=bool) if piece.depth is None else piece.depth(draws.u) <= 0.0
+        parts.append(draws.u)
+        log_weights.append(np.where(outside, -np.inf, draws.log_weights - np.log(share)))
+    u = np.concatenate(parts)
+    order = rng.permutation(n_samples)
+    return _as_draws(u[order], (np.concatenate(log_weights) + reference.log_ratio(u))[order])
+
+
+def _as_draws(u: FloatArray, log_weights: FloatArray) -> EventDraws:
+    top = log_weights.max()
+    weights = np.exp(log_weights - top)
+    probability = float(weights.mean() * np.exp(top))
+    if not probability > 0.0:
+        raise InputError("event: expected a probability above zero, received one that is zero in double precision")
+    error = float(weights.std(ddof=1) / np.sqrt(len(u)) * np.exp(top))
+    return EventDraws(u, weights / weights.sum(), EventProbability(probability, error, False))
