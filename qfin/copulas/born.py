@@ -1,14 +1,23 @@
 """The Born copula: a classical base copula times |Ψ|² of its Rosenblatt-transformed observations."""
 
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from qfin._random import RandomLike
+from qfin._random import RandomLike, as_generator
 from qfin._types import FloatArray
 from qfin._validation import as_unit_cube, check_fitted
 from qfin.copulas.contract import from_latent, to_latent
+from qfin.copulas.events import Event
+
+if TYPE_CHECKING:
+    from qfin.copulas.conditional import ConditionalCopula, Given
+    from qfin.copulas.conditioning import EventProbability
+
+# Draws from which a resample given an event is taken at least, so that few draws asked for are still independent.
+_LEAST_GIVEN = 2_000
 
 
 def uniform_margins_of(u: FloatArray) -> FloatArray:
@@ -74,14 +83,47 @@ class BornCopula(BaseEstimator):  # type: ignore[misc]
         log_density: FloatArray = self.base_.logpdf(u) + self.machine_.log_ratio(self.latent(u))
         return log_density
 
-    def sample(self, n_samples: int = 1, *, rng: RandomLike = None, uniform_margins: bool = False) -> FloatArray:
-        """Draws in (0, 1)^d, shape (n_samples, d); with `uniform_margins`, ranks of each column over n_samples + 1."""
+    def sample(
+        self, n_samples: int = 1, *, rng: RandomLike = None, uniform_margins: bool = False, given: Event | None = None
+    ) -> FloatArray:
+        """Draws in (0, 1)^d, shape (n_samples, d); with `uniform_margins`, ranks of each column over n_samples + 1.
+
+        With an event `given`, draws given that it happens: exact for a pure Born copula, else a systematic resample of
+        weighted draws, which `qfin.copulas.draws_given` returns with their weights.
+        """
         check_fitted(self, "machine_")
+        if given is not None:
+            from qfin.copulas.conditioning import draws_given
+
+            rng = as_generator(rng)
+            return draws_given(self, given, max(n_samples, _LEAST_GIVEN), rng=rng).equal(n_samples, rng)
         y = self.machine_.sample(n_samples, rng=rng)
         u: FloatArray = self.base_.inverse_rosenblatt(from_latent(y))
         if uniform_margins:
             u = uniform_margins_of(u)
         return u
+
+    def probability(self, event: Event, *, n_samples: int = 20_000, rng: RandomLike = None) -> "EventProbability":
+        """P(event): exact for boxes and unions of boxes under a pure Born copula, else estimated."""
+        from qfin.copulas.conditioning import probability_of
+
+        return probability_of(self, event, n_samples=n_samples, rng=rng)
+
+    def condition(self, given: "Given") -> "ConditionalCopula":
+        """The law of the other assets, given values or intervals (lower, upper) of u of some columns."""
+        from qfin.copulas.conditional import ConditionalCopula
+
+        return ConditionalCopula(self, tuple(i for i in range(self.n_assets_) if i not in given), given)
+
+    def marginal(self, subset: Sequence[int]) -> "ConditionalCopula":
+        """The law of the columns in `subset`, the others summed out."""
+        from qfin.copulas.conditional import ConditionalCopula
+
+        return ConditionalCopula(self, tuple(subset), {})
+
+    def cdf(self, upper: FloatArray, lower: FloatArray | None = None) -> FloatArray:
+        """P(lower < u ≤ upper) of each row, shape (n,): exact, for pure Born copulas (else see `probability`)."""
+        return self.marginal(range(self.n_assets_)).cdf(upper, lower)
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         from qfin.copulas.persistence import nested_arrays

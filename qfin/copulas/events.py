@@ -95,8 +95,10 @@ def column_of(asset: Asset, assets: Sequence[str] | None, n_assets: int) -> int:
     return int(asset)
 
 
-def pieces_of(event: Event, n_assets: int, assets: Sequence[str] | None = None) -> tuple[Piece, ...]:
-    """The event as disjoint pieces; none where it contradicts itself.
+def pieces_of(
+    event: Event, n_assets: int, assets: Sequence[str] | None = None, given: Box | None = None
+) -> tuple[Piece, ...]:
+    """The event as disjoint pieces inside the box `given` (with values or intervals); none where it contradicts itself.
 
     A depth is handled as one asset more, of which only the upper half counts as inside; so that pieces with depths
     are disjoint too.
@@ -122,7 +124,8 @@ def pieces_of(event: Event, n_assets: int, assets: Sequence[str] | None = None) 
         column, inside = leaf(part)
         return _one_asset(column, inside if wanted else _outside(inside))
 
-    return tuple(_piece(box, n_assets, depths) for box in _merged(resolve(event, True)))
+    boxes = [_intersect(given or {}, box) for box in _merged(resolve(event, True))]
+    return tuple(_piece(box, n_assets, depths) for box in boxes if box is not None)
 
 
 def _piece(box: Box, n_assets: int, depths: Sequence[Depth]) -> Piece:
@@ -139,7 +142,8 @@ def depth_of(event: Event, u: FloatArray, assets: Sequence[str] | None = None) -
         return -depth_of(event.event, u, assets)
     if isinstance(event, And | Or):
         join = np.minimum if isinstance(event, And) else np.maximum
-        return np.asarray(join.reduce([depth_of(part, u, assets) for part in event.events]))
+        sure = np.inf if isinstance(event, And) else -np.inf
+        return np.asarray(join.reduce([np.full(len(u), sure), *(depth_of(part, u, assets) for part in event.events)]))
     if isinstance(event, Depth):
         return event.depth(u)
     if isinstance(event, Interval):
@@ -174,8 +178,10 @@ def _outside(intervals: Intervals) -> Intervals:
 
 
 def _common(first: Intervals, second: Intervals) -> Intervals:
+    """A value stays where the other side's intervals hold it."""
     pieces = [(max(a, c), min(b, d)) for a, b in first for c, d in second]
-    return tuple(sorted((low, high) for low, high in pieces if low < high))
+    value = first[0][0] == first[0][1]
+    return tuple(sorted((low, high) for low, high in pieces if low < high or (value and low == high)))
 
 
 def _intersect(first: Box, second: Box) -> Box | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from qfin._types import FloatArray, IntArray
+from qfin._types import BoolArray, FloatArray, IntArray
 from qfin.copulas.contract import open_unit
 from qfin.copulas.elliptical import t_log_density
 from qfin.copulas.events import Box, Intervals, Piece
@@ -14,7 +14,7 @@ from qfin.copulas.events import Box, Intervals, Piece
 _LOG_SQRT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 _SMALLEST = 1e-200
 # Share and scale of the wide component of the proposal, which bounds the weights where |Ψ|² grows in the tails.
-_WIDE_SHARE, _WIDE_SCALE = 0.03, 2.5
+_WIDE_SHARE, _WIDE_SCALE = 0.06, 2.5
 _PLAIN_SHARE = 0.2  # of the draws, without tilt
 # Pilot runs: draws, how many at most, the effective share that is good enough, how often a run may be no better; the
 # share of the deepest draws that sets the next level, and the effective draws that a step is learned from.
@@ -92,7 +92,7 @@ class BoxProposal:
         confined = restrictive_order(law, box)
         free = np.setdiff1d(np.arange(len(law.correlation)), confined)
         order = np.concatenate([confined, free]).astype(np.int64)
-        cholesky = np.linalg.cholesky(law.correlation[np.ix_(order, order)])
+        cholesky = np.asarray(np.linalg.cholesky(law.correlation[np.ix_(order, order)]), dtype=np.float64)
         return cls(law, box, order, cholesky, np.zeros((2, len(order))), np.array([1.0 - _PLAIN_SHARE, _PLAIN_SHARE]))
 
 
@@ -111,9 +111,9 @@ def draw_in_box(proposal: BoxProposal, n: int, rng: np.random.Generator) -> BoxD
 
     An asset given those before it is a Student t (Ding 2016, Am. Stat. 70(3), eq. 3). Its innovation, as a standard
     normal by rank, is drawn from a normal with unit scale around its shift, or with a small chance from a wide one,
-    either held to the asset's intervals. A draw is weighed by φ over the density of the whole mixture (GHK: Geweke 1991; Hajivassiliou & McFadden
-    1998; Keane 1994; tilted as in Botev 2017, J. R. Stat. Soc. B 79(1)). A value in place of an interval adds its
-    density instead.
+    either held to the asset's intervals. A draw is weighed by φ over the density of the whole mixture (GHK: Geweke
+    1991; Hajivassiliou & McFadden 1998; Keane 1994; tilted as in Botev 2017, J. R. Stat. Soc. B 79(1)). A value in
+    place of an interval adds its density instead.
     """
     law, d = proposal.law, len(proposal.order)
     innovations, squares, log_weights = np.zeros((n, d)), np.zeros(n), np.zeros(n)
@@ -163,7 +163,8 @@ def tilted_proposal(
         log_weights = draws.log_weights + log_ratio(draws.u)
         if piece.depth is not None:
             depth = piece.depth(draws.u)
-            above = depth > min(float(np.quantile(depth, 1.0 - _ELITE)), 0.0)
+            level = float(np.quantile(depth, 1.0 - _ELITE))
+            above = depth >= level if level < 0.0 else depth > 0.0
             n_inside = int((depth > 0.0).sum())
             inside_weights = np.where(depth > 0.0, log_weights, -np.inf)
             log_weights = np.where(above, log_weights, -np.inf)
@@ -269,18 +270,18 @@ def _truncated_moments(edges: FloatArray) -> tuple[FloatArray, FloatArray, Float
     return mass.sum(1), mean, np.maximum(second - mean**2, 0.0)
 
 
-def _towards_zero(edges: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _towards_zero(edges: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Intervals above zero as their mirror images, where the distribution function keeps its digits."""
     mirrored = edges[..., 0] > 0.0
     low, high = np.where(mirrored, -edges[..., 1], edges[..., 0]), np.where(mirrored, -edges[..., 0], edges[..., 1])
-    return low, high, mirrored
+    return low, high, np.asarray(mirrored)
 
 
 def systematic(probabilities: FloatArray, n_draws: int, rng: np.random.Generator) -> IntArray:
     """Indices drawn with the given probabilities at evenly spaced points of their cumulative sum, ascending."""
     cumulative = np.cumsum(probabilities)
     points = (np.arange(n_draws) + rng.random()) / n_draws * cumulative[-1]
-    return np.minimum(np.searchsorted(cumulative, points, side="right"), len(cumulative) - 1)
+    return np.asarray(np.minimum(np.searchsorted(cumulative, points, side="right"), len(cumulative) - 1))
 
 
 def restrictive_order(law: Elliptical, box: Box) -> IntArray:
@@ -294,11 +295,11 @@ def restrictive_order(law: Elliptical, box: Box) -> IntArray:
     expected: list[float] = []
     while remaining:
         known = law.correlation[np.ix_(order, order)]
-        scored = []
+        scored: list[tuple[float, float, int]] = []
         for asset in remaining:
             across = law.correlation[asset, order]
             slopes = np.linalg.solve(known, across) if order else np.zeros(0)
-            centre, spread = float(slopes @ expected), float(np.sqrt(max(1.0 - slopes @ across, 1e-12)))
+            centre, spread = float(slopes @ expected), max(1.0 - float(slopes @ across), 1e-12) ** 0.5
             scored.append((*_mass_and_mean(box[asset], centre, spread), asset))
         _, mean, asset = min(scored, key=lambda item: (item[0], item[2]))
         order.append(asset)
