@@ -8,13 +8,15 @@ import pytest
 from scipy.stats import kendalltau, kstest, norm
 from sklearn.base import clone
 
-from qfin.born import MPSBornMachine
+from qfin.born import BornEnsemble, MPSBornMachine
 from qfin.copulas import (
     BornCopula,
     Copula,
     GaussianCopula,
     IndependenceCopula,
+    StackedCopula,
     StudentTCopula,
+    TriangularTCopula,
     VineCopula,
     copula_from_arrays,
     copula_to_arrays,
@@ -26,6 +28,7 @@ PLAIN: dict[str, Callable[[], Any]] = {
     "independence": IndependenceCopula,
     "gaussian": GaussianCopula,
     "student_t": StudentTCopula,
+    "triangular_t": TriangularTCopula,
     "vine_student": lambda: VineCopula("student"),
     "vine_parametric": lambda: VineCopula("parametric"),
     "vine_tll": lambda: VineCopula("tll"),
@@ -33,6 +36,8 @@ PLAIN: dict[str, Callable[[], Any]] = {
 ALL = PLAIN | {
     "born_pure": lambda: BornCopula(IndependenceCopula(), MACHINE),
     "born_student_t": lambda: BornCopula(StudentTCopula(), MACHINE),
+    "born_ensemble": lambda: BornCopula(TriangularTCopula("chain"), BornEnsemble(2, MACHINE)),
+    "stacked": lambda: StackedCopula([GaussianCopula(), BornCopula(StudentTCopula(), MACHINE)]),
 }
 
 
@@ -103,7 +108,7 @@ def test_bad_input_is_refused(name: str, fitted: dict[str, Any]) -> None:
         fitted[name].logpdf(np.full((4, 2), 0.5))
     with pytest.raises(NotFittedError):
         clone(fitted[name]).logpdf(np.full((4, 3), 0.5))
-    assert isinstance(fitted[name], Copula) or name.startswith("born")
+    assert isinstance(fitted[name], Copula) or name.startswith(("born", "stacked"))
 
 
 def test_gaussian_density_in_closed_form() -> None:
