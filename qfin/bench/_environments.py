@@ -78,7 +78,7 @@ def run_peer(
     """What `qfin/bench/peers/<peer>.py` answers to `problem`; its threads are its own default unless `one_thread`."""
     question, answer = environment.folder / "problem.npz", environment.folder / "answer.npz"
     answer.unlink(missing_ok=True)
-    np.savez(question, allow_pickle=False, **problem)
+    np.savez(question, **problem)
     variables = {key: value for key, value in os.environ.items() if key not in _THREAD_VARIABLES}
     if one_thread:
         variables |= dict.fromkeys(_THREAD_VARIABLES, "1")

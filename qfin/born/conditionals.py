@@ -73,5 +73,12 @@ def draw_coordinate(
         if not unsettled.any():
             break
         rows = rows[unsettled]
-        active = (a[:, unsettled], *(x[unsettled] for x in (following, lo, hi, goal, allowed)))
+        active = (
+            a[:, unsettled],
+            following[unsettled],
+            lo[unsettled],
+            hi[unsettled],
+            goal[unsettled],
+            allowed[unsettled],
+        )
     return np.asarray(y)

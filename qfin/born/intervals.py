@@ -1,7 +1,7 @@
 """Registers confined to intervals, observed or summed out: exact masses, densities and draws in one sweep.
 
-A register's identity is replaced by a matrix W: ∫ h hᵀ φ over its set for a confined register, h(y) h(y)ᵀ for an observed
-one. Summed with both copies of the chain, the matrices right of a bond give its environment.
+A register's identity is replaced by a matrix W: ∫ h hᵀ φ over its set for a confined register, h(y) h(y)ᵀ for an
+observed one. Summed with both copies of the chain, the matrices right of a bond give its environment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,26 @@ def site_matrix(basis: HermiteBasis, intervals: Sequence[tuple[float, float]]) -
     if low == high:
         feature = basis.features(low)
         return np.outer(feature, feature)
-    # Upper intervals through their mirror image: a tail's mass must not be one minus nearly one.
+    return np.asarray(sum(_gram(basis, np.array(low), np.array(high)) for low, high in intervals))
+
+
+def box_matrices(basis: HermiteBasis, lower: FloatArray, upper: FloatArray) -> list[FloatArray]:
+    """W of every register for boxes lower < y < upper, both (n, d), ±∞ allowed: d arrays (n, K, K)."""
+    return [_gram(basis, low, high) for low, high in zip(lower.T, upper.T, strict=True)]
+
+
+def point_matrices(basis: HermiteBasis, y: FloatArray) -> list[FloatArray]:
+    """W of every register for observed values y (n, d): d arrays (n, K, K)."""
+    features = basis.features(y)
+    return [features[:, i, :, None] * features[:, i, None, :] for i in range(y.shape[1])]
+
+
+def _gram(basis: HermiteBasis, low: FloatArray, high: FloatArray) -> FloatArray:
+    """∫ h hᵀ φ over each interval; above zero by the mirror image, lest a tail's mass be one minus nearly one."""
     signs = (-1.0) ** np.add.outer(np.arange(basis.n_functions), np.arange(basis.n_functions))
-    total = np.zeros((basis.n_functions, basis.n_functions))
-    for low, high in intervals:
-        total += signs * basis.gram(-high, -low) if low > 0.0 else basis.gram(low, high)
-    return total
+    above = low > 0.0
+    gram = basis.gram(np.where(above, -high, low), np.where(above, -low, high))
+    return np.asarray(np.where(above[..., None, None], signs * gram, gram))
 
 
 def environments(tensors: Sequence[FloatArray], confinement: Confinement) -> list[FloatArray]:
@@ -49,14 +63,15 @@ def mass(tensors: Sequence[FloatArray], confinement: Confinement) -> float:
     return max(float(environments(tensors, confinement)[0][0, 0]), 0.0)
 
 
-def masses(tensors: Sequence[FloatArray], lower: FloatArray, upper: FloatArray) -> FloatArray:
-    """Probability of each row's box lower < y < upper, both (n, d), ±∞ allowed; shape (n,)."""
-    basis = HermiteBasis(tensors[0].shape[1])
-    environment = np.ones((len(lower), 1, 1))
-    for i in range(len(tensors) - 1, -1, -1):
-        gram = basis.gram(lower[:, i], upper[:, i])
-        ahead = np.einsum("akr,nrs->nkas", tensors[i], environment)
-        environment = np.einsum("nkas,nkj,bjs->nab", ahead, gram, tensors[i], optimize=True)
+def masses(tensors: Sequence[FloatArray], matrices: Sequence[FloatArray | None]) -> FloatArray:
+    """`mass` of many confinements at once: per register its W of each, (n, K, K) or (1, K, K), or None; shape (n,)."""
+    environment = np.ones((1, 1, 1))
+    for tensor, matrix in zip(reversed(tensors), reversed(matrices), strict=True):
+        left, size, right = tensor.shape
+        ahead = np.matmul(tensor.reshape(left * size, right), environment).reshape(-1, left, size, right)
+        if matrix is not None:
+            ahead = np.einsum("nkj,najr->nakr", matrix, ahead)
+        environment = np.matmul(ahead.reshape(len(ahead), left, -1), tensor.reshape(left, -1).T)
     return np.asarray(np.maximum(environment[:, 0, 0], 0.0))
 
 
@@ -100,19 +115,18 @@ def _draw_register(
 ) -> FloatArray:
     n = moments.shape[1]
     if intervals is None:
-        return draw_coordinate(moments, rng.random(n))
+        return draw_coordinate(moments, np.asarray(rng.random(n)))
     edges = np.array(intervals)
     chosen = np.zeros(n, dtype=np.int64)
     if len(edges) > 1:
         inside = [_mass_between(moments, low, high) for low, high in edges]
-        chosen = choose(np.maximum(np.stack(inside, axis=1), 0.0), rng.random(n))
-    y, uniforms = np.empty(n), rng.random(n)
+        chosen = choose(np.maximum(np.stack(inside, axis=1), 0.0), np.asarray(rng.random(n)))
+    y, uniforms = np.empty(n), np.asarray(rng.random(n))
     for k, (low, high) in enumerate(edges):
         rows = chosen == k
         # An interval above zero through its mirror image: ranks near one would lose the tail.
         sign = -1.0 if low > 0.0 else 1.0
-        low, high = (-high, -low) if low > 0.0 else (low, high)
-        held = np.full(rows.sum(), low), np.full(rows.sum(), high)
+        held = [np.full(rows.sum(), edge) for edge in ((-high, -low) if low > 0.0 else (low, high))]
         y[rows] = sign * draw_coordinate(_mirrored(moments[:, rows], sign), uniforms[rows], *held)
     return y
 

@@ -8,6 +8,7 @@ from qfin.evaluation.likelihood import (
     paired_difference,
 )
 from qfin.evaluation.margins import margin_deviation
+from qfin.evaluation.unusual import score_days
 
 __all__ = [
     "DifferenceEstimate",
@@ -17,6 +18,7 @@ __all__ = [
     "margin_deviation",
     "mean_log_likelihood",
     "paired_difference",
+    "score_days",
     "tail_dependence",
     "tail_dependence_error",
 ]

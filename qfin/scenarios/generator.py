@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from qfin._random import RandomLike
 from qfin._types import AnyArray, FloatArray
 from qfin._validation import check_fitted
+from qfin.copulas.events import Event
 from qfin.exceptions import InputError
 from qfin.marginals import MarginalPanel, pseudo_observations
 from qfin.scenarios._table import as_scenario_set, asset_names, check_n_samples, checked_returns, complete_days
@@ -75,9 +76,17 @@ class ScenarioGenerator(BaseEstimator):  # type: ignore[misc]
             generator.feature_names_in_ = np.array(marginals.assets_, dtype=object)
         return generator
 
-    def sample(self, n_samples: int = 1, *, rng: RandomLike = None) -> FloatArray:
-        """New days of simple returns, shape (n_samples, n_assets)."""
+    def sample(self, n_samples: int = 1, *, rng: RandomLike = None, given: Event | str | None = None) -> FloatArray:
+        """New days of simple returns, shape (n_samples, n_assets).
+
+        With an event `given`, as text ("AAPL < -5%") or as objects, equally likely days on which it happens; see
+        `stress_scenarios` for weighted ones.
+        """
         check_fitted(self, "copula_")
+        if given is not None:
+            from qfin.scenarios.stress import returns_given
+
+            return returns_given(self, given, check_n_samples(n_samples), rng=rng)
         return self.marginals_.from_uniform(self.copula_.sample(check_n_samples(n_samples), rng=rng))
 
     def sample_set(self, n_samples: int, *, rng: RandomLike = None) -> ScenarioSet:

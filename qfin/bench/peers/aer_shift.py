@@ -5,17 +5,17 @@ time of the whole gradient is that of the sampled circuits times their number; o
 job, gives them all. Qiskit's qubit 0 is the least significant.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import numpy as np
-from harness import timed
 
 qiskit: Any = import_module("qiskit")
 aer: Any = import_module("qiskit_aer")
 
 
-def solve(problem: dict[str, Any]) -> dict[str, Any]:
+def solve(problem: dict[str, Any], timed: Callable[..., Any]) -> dict[str, Any]:
     """Derivatives of the parameters `sampled`, loss, and seconds scaled up to all parameters."""
     n_qubits, angles, target = int(problem["n_qubits"]), problem["angles"].ravel(), problem["target"]
     sampled = problem["sampled"]

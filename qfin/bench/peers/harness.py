@@ -1,7 +1,7 @@
 """Runs one peer in its own environment: `harness.py PEER PROBLEM ANSWER`.
 
-A peer's file has `solve(problem) -> answer`, dicts of NumPy arrays, and takes its library by `import_module`: the
-library is there in the environment that runs it and not in qfin's.
+A peer's file has `solve(problem, timed) -> answer`, dicts of NumPy arrays and the stopwatch below, and takes its
+library by `import_module`: it is there in the environment that runs it and not in qfin's.
 """
 
 import sys
@@ -32,7 +32,7 @@ def main(peer: str, question: str, answer: str) -> None:
     """Read the problem, let the peer solve it, write its answer."""
     with np.load(question, allow_pickle=False) as arrays:
         problem = dict(arrays)
-    np.savez(answer, allow_pickle=False, **import_module(peer).solve(problem))
+    np.savez(answer, **import_module(peer).solve(problem, timed))
 
 
 if __name__ == "__main__":

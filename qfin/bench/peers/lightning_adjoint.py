@@ -5,17 +5,17 @@ the probabilities: one run for the probabilities, one for the gradient. The devi
 tracing of 900 gates would be timed with it.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import numpy as np
-from harness import timed
 from scipy.sparse import diags
 
 qml: Any = import_module("pennylane")
 
 
-def solve(problem: dict[str, Any]) -> dict[str, Any]:
+def solve(problem: dict[str, Any], timed: Callable[..., Any]) -> dict[str, Any]:
     """Gradient (n_params,) in the order of `angles`, loss and seconds."""
     n_qubits, angles, target = int(problem["n_qubits"]), problem["angles"], problem["target"]
     device = qml.device("lightning.qubit", wires=n_qubits, c_dtype=np.dtype(str(problem["dtype"])).type)

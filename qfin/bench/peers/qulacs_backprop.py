@@ -4,16 +4,16 @@ Its rotations are exp(+iθP/2), ours exp(−iθP/2), and its inner product gives
 Its qubit 0 is the least significant.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import numpy as np
-from harness import timed
 
 qulacs: Any = import_module("qulacs")
 
 
-def solve(problem: dict[str, Any]) -> dict[str, Any]:
+def solve(problem: dict[str, Any], timed: Callable[..., Any]) -> dict[str, Any]:
     """Gradient (n_params,) in the order of `angles`, loss and seconds; complex128, its only precision."""
     n_qubits, angles, target = int(problem["n_qubits"]), problem["angles"], problem["target"]
     circuit = qulacs.ParametricQuantumCircuit(n_qubits)
