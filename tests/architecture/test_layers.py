@@ -44,7 +44,7 @@ OWNERS: dict[str, set[str]] = {
     "jinja2": {"reporting"},
     "typer": {"cli"},
     "rich": {"cli", "experiments"},
-    "skfolio": {"market"},
+    "skfolio": {"market", "bench"},
     "arch": {"evaluation"},
 }
 
