@@ -5,7 +5,7 @@ import traceback
 
 import typer
 
-from qfin.cli import bench, commands
+from qfin.cli import bench, commands, stress
 from qfin.exceptions import InputError, QfinError
 
 app = typer.Typer(
@@ -20,12 +20,14 @@ app.command("run")(commands.run)
 app.command("fetch")(commands.fetch)
 app.command("sample")(commands.sample)
 app.command("report")(commands.report)
+app.command("stress")(stress.stress)
 data = typer.Typer(help="Bundled data sets.", no_args_is_help=True, rich_markup_mode=None)
 data.command("list")(commands.data_list)
 data.command("describe")(commands.data_describe)
 app.add_typer(data, name="data")
 benches = typer.Typer(help="Models and engines beside their peers.", no_args_is_help=True, rich_markup_mode=None)
 benches.command("copula")(bench.copula)
+benches.command("conditioning")(stress.bench_conditioning)
 app.add_typer(benches, name="bench")
 
 
