@@ -21,6 +21,7 @@ from qfin.experiments.figures import day_arrays, pair_density_arrays, tail_array
 from qfin.experiments.models import Models, fit_models, latent_of
 from qfin.experiments.panel import Panel, load_market
 from qfin.experiments.run_folder import RunFolder
+from qfin.experiments.unusual import unusual_days
 from qfin.experiments.verdict import verdict
 from qfin.scenarios import HistoricalGenerator, ScenarioGenerator
 
@@ -62,8 +63,12 @@ def run_experiment(
         f"Scenarios: {config.scenarios.n_samples:,} days from each model",
         lambda: draw_scenarios(config, panel, models, copulas, stages.progress),
     )
+    generator = ScenarioGenerator.from_parts(models.marginals, copulas["mps"])
+    unusual, _ = stages.run(
+        "unusual", "Unusual days of the test window", lambda: (unusual_days(generator, panel, config.seed), {})
+    )
     _write_models(folder, panel, models, copulas, circuits)
-    _write_record(config, folder, panel, models, circuits, copulas, draws, draw_arrays, stages)
+    _write_record(config, folder, panel, models, circuits, copulas, draws, draw_arrays, unusual, stages)
     return folder
 
 
@@ -76,6 +81,7 @@ def _write_record(
     copulas: dict[str, Any],
     draws: dict[str, Any],
     draw_arrays: dict[str, Any],
+    unusual: dict[str, Any],
     stages: Stages,
 ) -> None:
     stages.progress.start("evaluation", "Evaluation: unseen days, intervals, verdict")
@@ -113,6 +119,7 @@ def _write_record(
         "circuit": circuits.circuit_facts,
         "samplers": circuits.sampler_rows,
         "rows": rows,
+        "unusual": unusual,
         "realised": realised,
         "head_rows": heads,
         "verdict": verdict(rows, daily, head_daily, realised, circuits.circuit_facts, config.seed),

@@ -52,6 +52,8 @@ def _context(folder: RunFolder) -> dict[str, Any]:
         "head": tables.head_table(record),
         "head_assets": (record.get("mapping") or {}).get("assets") or [],
         "samplers": tables.sampler_table(record),
+        "unusual": tables.unusual_table(record),
+        "n_simulated": (record.get("unusual") or {}).get("n_simulated"),
         "figures": list(result_figures(folder)),
         "mapping_figures": list(mapping_figures(record)),
         "mapping_facts": words.mapping_facts(record) if record.get("mapping") else [],

@@ -127,6 +127,27 @@ def sampler_table(record: Record) -> list[TableRow]:
     ]
 
 
+def unusual_table(record: Record) -> list[tuple[str, tuple[Cell, ...]]]:
+    """The least likely test days: date, how rare, the book's return, and the assets and pairs that make it so."""
+    rows: list[tuple[str, tuple[Cell, ...]]] = []
+    for day in (record.get("unusual") or {}).get("rows") or []:
+        moves = [f"{a['asset']} {percent(a['return'], 1)} ({_once_in(a['one_in'])})" for a in day["assets"]]
+        pairs = [f"{first} and {second}" for first, second in day["pairs"]]
+        cells = (
+            Cell(percent(day["percentile"])),
+            Cell(percent(day["book_return"])),
+            Cell(", ".join(moves)),
+            Cell(", ".join(pairs) or "–"),
+        )
+        rows.append((day["date"], cells))
+    return rows
+
+
+def _once_in(days: float) -> str:
+    """How seldom, as people say it; beyond a million days no model is to be believed to the digit."""
+    return "rarer than 1 in a million" if days > 1e6 else f"1 in {count(max(1, round(days)))}"
+
+
 def row_label(model: str, record: Record) -> str:
     """The model's label; the base is named as such."""
     label = model_style(model).label

@@ -209,3 +209,12 @@ def test_wrong_runs_and_models_end_with_code_two(run: dict[str, Any], folder: Pa
         assert words in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
         assert not (folder / "x.csv").exists()
+
+
+def test_the_report_names_the_unusual_days(run: dict[str, Any], folder: Path) -> None:
+    """The franc's unpegging on 15 January 2015 is the least likely day of any model trained to 2012."""
+    stored = RunFolder.open(folder / "run")
+    first = stored.record["unusual"]["rows"][0]
+    assert first["date"] == "2015-01-15"
+    assert first["assets"][0]["asset"] == "USDCHF"
+    assert "2015-01-15" in (stored.path / "report.html").read_text()
