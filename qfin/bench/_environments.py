@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -78,14 +79,15 @@ def run_peer(
     """What `qfin/bench/peers/<peer>.py` answers to `problem`; its threads are its own default unless `one_thread`."""
     question, answer = environment.folder / "problem.npz", environment.folder / "answer.npz"
     answer.unlink(missing_ok=True)
-    np.savez(question, **problem)
+    arrays: dict[str, Any] = dict(problem)
+    np.savez(question, **arrays)
     variables = {key: value for key, value in os.environ.items() if key not in _THREAD_VARIABLES}
     if one_thread:
         variables |= dict.fromkeys(_THREAD_VARIABLES, "1")
     command = [str(environment.python), str(_HARNESS), peer, str(question), str(answer)]
     _checked(command, limit_s, f"an answer of {peer}", variables)
-    with np.load(answer, allow_pickle=False) as arrays:
-        return dict(arrays)
+    with np.load(answer, allow_pickle=False) as content:
+        return dict(content)
 
 
 def _checked(command: list[str], limit_s: float, expected: str, variables: dict[str, str] | None = None) -> None:

@@ -35,12 +35,13 @@ ROTATIONS = (
 
 @dataclass(frozen=True)
 class Peer:
-    """A library, what to install for it, and the precisions it has."""
+    """A library, what to install for it, the precisions it has, and the numbers of threads to try."""
 
     engine: str
     script: str
     requirements: tuple[str, ...]
     dtypes: tuple[str, ...]
+    threads: tuple[str, ...] = ("default", "1")
 
 
 PEERS = (
@@ -201,11 +202,11 @@ class _Measurement:
     say: Say
 
     def peer_rows(self, peer: Peer, environment: Environment) -> list[dict[str, Any]]:
-        """A row per size and precision: the faster of the peer's default threads and one thread."""
+        """A row per size and precision: the faster of the peer's numbers of threads."""
         rows = []
-        for n_qubits, problem in self.problems.items():
+        for problem in self.problems.values():
             for dtype in peer.dtypes:
-                tries = [self._row(peer, environment, problem, dtype, threads) for threads in ("default", "1")]
+                tries = [self._row(peer, environment, problem, dtype, threads) for threads in peer.threads]
                 rows += sorted((row for row in tries if row), key=lambda row: row["step_s"])[:1]
         return rows
 
@@ -226,8 +227,8 @@ class _Measurement:
         reference = self.exact[n_qubits]
         if len(answer["gradient"]) < len(reference):
             reference = reference[question["sampled"]]
-        error = float(np.abs(answer["gradient"] - reference).max() / np.abs(reference).max())
-        return _row(peer.engine, problem, dtype, answer) | {"threads": threads, "gradient_error": error}
+        deviation = float(np.abs(answer["gradient"] - reference).max() / np.abs(reference).max())
+        return _row(peer.engine, problem, dtype, answer) | {"threads": threads, "gradient_error": deviation}
 
 
 def _question(problem: Problem, dtype: str) -> dict[str, AnyArray]:
@@ -306,29 +307,26 @@ def product_rate(dtype: str, size: int = 1024) -> float:
     with precision(dtype):
         matrix = jax.numpy.ones((size, size), np.empty(0, dtype).real.dtype)
         product = jax.jit(lambda a: a @ a)
-        return 2.0 * size**3 / _best(lambda: product(matrix).block_until_ready())
+        seconds = _best(lambda: product(matrix).block_until_ready())
+    return 2.0 * size**3 / seconds
 
 
 def copy_rate(dtype: str, n_amplitudes: int) -> float:
-    """Bytes per second, read and written, of a scaled copy of a state of this size, best of several."""
+    """Bytes per second, read and written, of scaling a state of this size again and again, best of several."""
     import jax
 
     from qfin.quantum.engine import precision
 
+    n_passes = int(np.clip(2**22 // n_amplitudes, 4, 512))
     with precision(dtype):
         state = jax.numpy.ones((2, n_amplitudes), np.empty(0, dtype).real.dtype)
-        copy = jax.jit(lambda a: 0.5 * a)
-        n_copies = max(1, 2**20 // n_amplitudes)
-
-        def copies() -> None:
-            for _ in range(n_copies):
-                copy(state).block_until_ready()
-
-        return 2.0 * state.nbytes * n_copies / _best(copies)
+        passes = jax.jit(lambda a: jax.lax.fori_loop(0, n_passes, lambda _, b: 1.0 - 0.5 * b, a))
+        seconds = _best(lambda: passes(state).block_until_ready())
+    return 2.0 * float(state.nbytes) * n_passes / seconds
 
 
 def _best(work: Callable[[], Any], n_runs: int = 8) -> float:
-    seconds = []
+    seconds: list[float] = []
     for _ in range(n_runs + 1):
         started = time.perf_counter()
         work()

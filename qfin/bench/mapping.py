@@ -77,7 +77,7 @@ class State:
 
     @property
     def max_bond(self) -> int:
-        return max(tensor.shape[2] for tensor in self.tensors)
+        return max(int(tensor.shape[2]) for tensor in self.tensors)
 
     def log_density(self, tensors: Sequence[AnyArray]) -> FloatArray:
         """log |Ψ|² of each observation under qubit tensors, shape (n,)."""

@@ -6,26 +6,27 @@ exact, on all angles, at the start; shots would add noise that hides what is sma
 
 starts
     mps: a chain of half the target's bond, trained on the same days, mapped to the staircases; other blocks identity.
-    identity: |0…0⟩, the base copula. gaussian: normal angles of variance 1/(8(L + 2)), L blocks on a qubit (Zhang et
-    al., NeurIPS 2022). random: every block from the Haar measure.
+    identity: |0…0⟩, the base copula. gaussian: normal angles of variance 1/(8(L + 2)), L blocks on a qubit (the scaling
+    of Zhang et al., NeurIPS 2022). random: every block from the Haar measure.
 losses
     nll: on the days themselves. kl, mmd: against the target's probabilities of Gauss–Hermite nodes, mmd with a Gaussian
     kernel of bandwidth 0.5 (narrow), √d/2 and √d (wide) on decoded values. lqf, fidelity: local and global infidelity
     to the target, loaded by a circuit of four staircases.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import linregress, unitary_group
 
-from qfin._random import integer_seed, stream
+from qfin._random import stream
 from qfin._types import FloatArray, IntArray
 from qfin.basis import HermiteBasis
 from qfin.basis.hermite import gauss_hermite
-from qfin.bench._environments import Deadline, PeerUnavailableError
 from qfin.born import MPSBornMachine, map_mps_to_circuit
 from qfin.born.mps_training import train_members
 from qfin.born.undoing import Undoing, undoing
@@ -202,7 +203,7 @@ def node_probabilities(state: Any) -> Any:
 def bench_plateau(
     qubits: Sequence[int] = QUBITS,
     *,
-    n_seeds: int = 5,
+    n_seeds: int = 4,
     starts: Sequence[str] = STARTS,
     losses: Sequence[str] = LOSSES,
     days: tuple[Callable[[IntArray], FloatArray], int] | None = None,
@@ -213,18 +214,18 @@ def bench_plateau(
     """Rows per start, loss and size with the decay fitted over the sizes, and the kernels' mean Pauli weights.
 
     `grad_var` is the mean square of the derivatives by all angles, over `n_seeds` books; `decay_rate` the slope of
-    −log grad_var per qubit. Sizes that do not fit into `limit_s` seconds are left out and said.
+    −log grad_var per qubit (see `decay`). Sizes that do not fit into `limit_s` seconds are left out and said.
     """
     for n_qubits in qubits:
         if n_qubits % _SIZE or not 2 * _SIZE <= n_qubits <= 20:
             raise InputError(f"qubits: expected even numbers from {2 * _SIZE} to 20, received {n_qubits}")
     latent, n_assets = stock_days() if days is None else days
-    deadline, skipped, cells = Deadline(limit_s), [], {}
+    end = time.monotonic() + limit_s
+    skipped: list[dict[str, Any]] = []
+    cells: dict[tuple[str, str, int], float] = {}
     for n_qubits in sorted(qubits):
-        try:
-            deadline.left()
-        except PeerUnavailableError as error:
-            skipped.append({"qubits": n_qubits, "reason": str(error)})
+        if time.monotonic() > end:
+            skipped.append({"qubits": n_qubits, "reason": f"the limit of {limit_s:.0f} s was reached before"})
             continue
         say(f"{n_qubits} qubits: training {n_seeds} books")
         chosen = books(n_qubits, n_seeds, latent, n_assets, seed)
@@ -234,44 +235,59 @@ def bench_plateau(
             points = [start(name, b, stream(seed, "plateau", name, str(i))) for i, b in enumerate(chosen)]
             for loss in losses:
                 values = [gradients.mean_square(loss, b, *point) for b, point in zip(chosen, points, strict=True)]
-                cells[name, loss, n_qubits] = values
-    rates = decay_rates(cells)
+                cells[name, loss, n_qubits] = float(np.mean(values))
+    rates = {(name, loss): _fits(name, loss, cells) for name, loss, _ in cells}
     rows = [
         {
             "start": name,
             "loss": loss,
             "qubits": n_qubits,
-            "grad_var": float(np.mean(values)),
+            "grad_var": variance,
             "decay_rate": rates[name, loss]["decay_rate"],
         }
-        for (name, loss, n_qubits), values in cells.items()
+        for (name, loss, n_qubits), variance in cells.items()
     ]
-    sizes = sorted({n for *_, n in cells})
-    weights = [
+    return {
+        "rows": rows,
+        "rates": list(rates.values()),
+        "pauli_weights": _pauli_weights(losses, sorted({n for *_, n in cells})),
+        "skipped": skipped,
+    }
+
+
+def write_figure(rows: Sequence[dict[str, Any]], path: str | Path) -> Path:
+    """The rows as an HTML page of one figure."""
+    from qfin.viz.plateau import write_plateau_page
+
+    return write_plateau_page(rows, path)
+
+
+def _fits(name: str, loss: str, cells: dict[tuple[str, str, int], float]) -> dict[str, Any]:
+    points = sorted((n, variance) for (s, f, n), variance in cells.items() if (s, f) == (name, loss))
+    n_qubits, variances = np.array(points).T
+    return {"start": name, "loss": loss, **decay(n_qubits, variances)}
+
+
+def decay(n_qubits: FloatArray, variances: FloatArray) -> dict[str, float | str | None]:
+    """Two laws fitted to log variance by least squares: exp(−rate · n) and n^(−power), and which fits better.
+
+    All null with fewer than three sizes.
+    """
+    if len(n_qubits) < 3:
+        return dict.fromkeys(["decay_rate", "decay_rate_se", "decay_power", "better_fit"])
+    exponential, power = (linregress(x, -np.log(variances)) for x in (n_qubits, np.log(n_qubits)))
+    return {
+        "decay_rate": float(exponential.slope),
+        "decay_rate_se": float(exponential.stderr),
+        "decay_power": float(power.slope),
+        "better_fit": "exponential" if exponential.rvalue**2 > power.rvalue**2 else "power",
+    }
+
+
+def _pauli_weights(losses: Sequence[str], sizes: Sequence[int]) -> list[dict[str, Any]]:
+    return [
         {"loss": loss, "qubits": n, "mean_pauli_weight": mean_pauli_weight(decoded_kernels(loss, n))}
         for loss in losses
         if loss.startswith("mmd")
         for n in sizes
     ]
-    return {"rows": rows, "rates": list(rates.values()), "pauli_weights": weights, "skipped": skipped}
-
-
-def decay_rates(cells: dict[tuple[str, str, int], list[float]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Exponential decay per qubit of each start and loss, least squares on the logarithm of the mean over seeds.
-
-    `halvings` is the loss of variance from the smallest to the largest size in powers of two. A rate needs three sizes.
-    """
-    rates = {}
-    for name, loss in dict.fromkeys((name, loss) for name, loss, _ in cells):
-        points = sorted((n, float(np.mean(v))) for (s, f, n), v in cells.items() if (s, f) == (name, loss))
-        n_qubits, variances = np.array(points).T
-        fit = linregress(n_qubits, -np.log(variances)) if len(points) > 2 else None
-        rates[name, loss] = {
-            "start": name,
-            "loss": loss,
-            "decay_rate": None if fit is None else float(fit.slope),
-            "decay_rate_se": None if fit is None else float(fit.stderr),
-            "first": float(variances[0]),
-            "last": float(variances[-1]),
-        }
-    return rates

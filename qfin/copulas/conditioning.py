@@ -15,11 +15,12 @@ from qfin.copulas.contract import from_latent
 from qfin.copulas.events import Box, Event, Piece, pieces_of
 from qfin.copulas.independence import IndependenceCopula
 from qfin.copulas.reference import Reference, reference_of
-from qfin.copulas.truncated import BoxProposal, draw_in_box, systematic, tilted_proposal
+from qfin.copulas.tilting import tilted_proposal
+from qfin.copulas.truncated import BoxProposal, draw_in_box, systematic
 from qfin.exceptions import InputError
 
 _EVEN_SHARE = 0.05  # of the draws, spread evenly over the pieces whatever their pilots say
-_MAX_ROUNDS, _ERROR_WANTED = 10, 0.02  # rounds of draws, and the relative error of P(event) at which they end
+_MAX_ROUNDS, _ERROR_WANTED = 10, 0.03  # rounds of draws, and the relative error of P(event) at which they end
 
 
 @runtime_checkable
@@ -167,7 +168,7 @@ def weighted_draws(
     Rounds of `n_samples` follow one another until the probability is known well; `n_samples` draws are kept.
     """
     pilots = [tilted_proposal(reference.law, piece, reference.log_ratio, rng) for piece in pieces]
-    levels = np.array([level for _, level in pilots])
+    levels = np.array([pilot.log_mean for pilot in pilots])
     if np.isneginf(levels.max()):
         raise InputError("event: expected one that the model can reach, received one that no pilot draw came to")
     found = np.exp(levels - levels.max())
@@ -176,8 +177,8 @@ def weighted_draws(
     log_weights = np.empty(0)
     for _ in range(_MAX_ROUNDS):
         counts = np.bincount(systematic(shares, n_samples, rng), minlength=len(pieces))
-        for piece, (proposal, _), count, share in zip(pieces, pilots, counts, shares, strict=True):
-            u, log_weight = _round(reference, piece, proposal, int(count), rng)
+        for piece, pilot, count, share in zip(pieces, pilots, counts, shares, strict=True):
+            u, log_weight = _round(reference, piece, pilot.proposal, int(count), rng)
             inside.append(u)
             log_weights = np.append(log_weights, log_weight - np.log(share))
         likelihood = _mean_weight(log_weights)

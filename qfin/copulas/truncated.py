@@ -1,7 +1,6 @@
 """Draws of an elliptical copula inside a box: the GHK scheme, asset by asset, the confined ones first, tilted."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
@@ -9,18 +8,13 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from qfin._types import BoolArray, FloatArray, IntArray
 from qfin.copulas.contract import open_unit
 from qfin.copulas.elliptical import t_log_density
-from qfin.copulas.events import Box, Intervals, Piece
+from qfin.copulas.events import Box, Intervals
 
 _LOG_SQRT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 _SMALLEST = 1e-200
 # Share and scale of the wide component of the proposal, which bounds the weights where |Ψ|² grows in the tails.
 _WIDE_SHARE, _WIDE_SCALE = 0.06, 2.5
 _PLAIN_SHARE = 0.2  # of the draws, without tilt
-# Pilot runs: draws, how many at most, the effective share that is good enough, how often a run may be no better; the
-# share of the deepest draws that sets the next level, and the effective draws that a step is learned from.
-_N_PILOT, _MAX_PILOTS, _GOOD_SHARE, _PATIENCE = 1_000, 30, 0.4, 3
-_ELITE, _LEAST_EFFECTIVE = 0.2, 100
-_LONGEST_STEP = 1.5
 
 
 def normal_log_density(x: FloatArray) -> FloatArray:
@@ -142,66 +136,6 @@ def draw_in_box(proposal: BoxProposal, n: int, rng: np.random.Generator) -> BoxD
     u = np.empty((n, d))
     u[:, proposal.order] = law.uniform(innovations @ proposal.cholesky.T)
     return BoxDraws(u, log_weights - np.logaddexp.reduce(log_densities, axis=0), residual, variance)
-
-
-def tilted_proposal(
-    law: Elliptical,
-    piece: Piece,
-    log_ratio: Callable[[FloatArray], FloatArray],
-    rng: np.random.Generator,
-) -> tuple[BoxProposal, float]:
-    """A proposal for law · ratio inside the piece, and the logarithm of its mean weight, roughly.
-
-    The tilt is found by cross-entropy (Rubinstein & Kroese 2004): every shift is moved until the proposal's mean
-    innovation is that of the weighted pilot draws, first above levels of depth that a fair share of them reaches, until
-    those inside the piece keep a fair effective size.
-    """
-    proposal = BoxProposal.plain(law, piece.box)
-    best, best_share, mean_weight, n_inside, worse = proposal, -1.0, -np.inf, 0, 0
-    for _ in range(_MAX_PILOTS):
-        draws = draw_in_box(proposal, _N_PILOT, rng)
-        log_weights = draws.log_weights + log_ratio(draws.u)
-        if piece.depth is not None:
-            depth = piece.depth(draws.u)
-            level = float(np.quantile(depth, 1.0 - _ELITE))
-            above = depth >= level if level < 0.0 else depth > 0.0
-            n_inside = int((depth > 0.0).sum())
-            inside_weights = np.where(depth > 0.0, log_weights, -np.inf)
-            log_weights = np.where(above, log_weights, -np.inf)
-        else:
-            inside_weights, n_inside = log_weights, _N_PILOT
-        if n_inside:
-            share = effective_size(inside_weights) / _N_PILOT
-            worse = worse + 1 if share <= best_share else 0
-            if share > best_share:
-                best, best_share, mean_weight = proposal, share, _log_mean(inside_weights)
-            if share > _GOOD_SHARE or worse == _PATIENCE:
-                break
-        weights = _tempered(log_weights)
-        step = (draws.residual @ weights) / np.maximum(draws.variance @ weights, 0.05)
-        moved = proposal.shifts[0] + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
-        proposal = replace(proposal, shifts=np.stack([moved, proposal.shifts[1]]))
-    return best, mean_weight
-
-
-def _log_mean(log_weights: FloatArray) -> float:
-    top = log_weights.max()
-    return float(top + np.log(np.exp(log_weights - top).mean()))
-
-
-def effective_size(log_weights: FloatArray) -> float:
-    """(Σw)²/Σw²."""
-    weights = np.exp(log_weights - log_weights.max())
-    return float(weights.sum() ** 2 / (weights**2).sum())
-
-
-def _tempered(log_weights: FloatArray) -> FloatArray:
-    """Weights with sum 1, raised to the highest power up to 1 that leaves enough effective draws to learn from."""
-    power, least = 1.0, min(_LEAST_EFFECTIVE, 0.5 * np.isfinite(log_weights).sum())
-    while effective_size(power * log_weights) < least and power > 1e-3:
-        power *= 0.8
-    weights = np.exp(power * (log_weights - log_weights.max()))
-    return np.asarray(weights / weights.sum())
 
 
 @dataclass(frozen=True, eq=False)

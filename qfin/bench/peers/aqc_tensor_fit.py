@@ -7,6 +7,7 @@ at 12 qubits and two layers.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -25,7 +26,8 @@ def solve(problem: dict[str, Any], timed: Callable[..., Any]) -> dict[str, Any]:
     """Gates (pairs, 4×4 matrices) of the fitted circuit, and seconds."""
     started = time.perf_counter()
     circuit = fitted(problem)
-    return layers.gates_of(circuit) | {"seconds": np.array(time.perf_counter() - started)}
+    seconds = np.array(time.perf_counter() - started)
+    return {**layers.gates_of(circuit), "seconds": seconds}
 
 
 def fitted(problem: dict[str, Any]) -> Any:
@@ -48,8 +50,6 @@ def fitted(problem: dict[str, Any]) -> Any:
             raise TimeoutError
         return value, gradient
 
-    try:
+    with suppress(TimeoutError):
         minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": int(problem["max_iterations"])})
-    except TimeoutError:
-        pass
     return ansatz.assign_parameters(best["params"])

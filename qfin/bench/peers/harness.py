@@ -20,7 +20,8 @@ def timed(step: Callable[[], Any], problem: dict[str, Any]) -> tuple[Any, dict[s
     """
     started = time.perf_counter()
     result = step()
-    first, steps = time.perf_counter() - started, []
+    first = time.perf_counter() - started
+    steps: list[float] = []
     while not steps or (len(steps) < int(problem["max_steps"]) and sum(steps) < float(problem["budget_s"])):
         began = time.perf_counter()
         result = step()
