@@ -5,7 +5,7 @@ import traceback
 
 import typer
 
-from qfin.cli import bench, commands, stress
+from qfin.cli import bench, bench_quantum, commands, stress
 from qfin.exceptions import InputError, QfinError
 
 app = typer.Typer(
@@ -28,6 +28,10 @@ app.add_typer(data, name="data")
 benches = typer.Typer(help="Models and engines beside their peers.", no_args_is_help=True, rich_markup_mode=None)
 benches.command("copula")(bench.copula)
 benches.command("conditioning")(stress.bench_conditioning)
+benches.command("gradient")(bench_quantum.gradient)
+benches.command("mapping")(bench_quantum.mapping)
+benches.command("plateau")(bench_quantum.plateau)
+benches.command("continue")(bench_quantum.continue_training)
 app.add_typer(benches, name="bench")
 
 
