@@ -21,17 +21,23 @@ LAYERS: dict[str, set[str]] = {
     "born": {"basis", "training", "quantum"},
     "copulas": {"basis", "born"},
     "scenarios": {"marginals", "copulas"},
+    "portfolio": {"risk", "scenarios"},
+    "geo": {"basis", "training", "quantum", "born", "portfolio"},
+    "backtest": {"market", "marginals", "born", "copulas", "risk", "scenarios"},
     "evaluation": {"born", "copulas", "scenarios"},
     "experiments": {
-        "market", "marginals", "basis", "training", "quantum", "born", "copulas", "scenarios", "risk", "evaluation",
+        "market", "marginals", "basis", "training", "quantum", "born", "copulas", "scenarios", "risk", "portfolio",
+        "geo", "backtest", "evaluation",
     },
-    "viz": {"experiments", "scenarios", "evaluation"},
+    "viz": {"experiments", "scenarios", "risk", "portfolio", "geo", "backtest", "evaluation"},
     "reporting": {"experiments", "viz"},
     "bench": {
-        "market", "marginals", "basis", "training", "quantum", "born", "copulas", "scenarios", "risk", "evaluation",
-        "experiments", "viz",
+        "market", "marginals", "basis", "training", "quantum", "born", "copulas", "scenarios", "risk", "portfolio",
+        "geo", "backtest", "evaluation", "experiments", "viz",
     },
-    "cli": {"market", "scenarios", "copulas", "risk", "experiments", "reporting", "bench"},
+    "cli": {
+        "market", "scenarios", "copulas", "risk", "portfolio", "geo", "backtest", "experiments", "viz", "reporting", "bench",
+    },
 }  # fmt: skip
 OWNERS: dict[str, set[str]] = {
     "qiskit": {"quantum"},
@@ -44,8 +50,18 @@ OWNERS: dict[str, set[str]] = {
     "jinja2": {"reporting"},
     "typer": {"cli"},
     "rich": {"cli", "experiments"},
-    "skfolio": {"market", "bench"},
-    "arch": {"evaluation"},
+    "skfolio": {"market", "bench", "scenarios", "portfolio"},
+    "arch": {"evaluation", "marginals", "risk"},
+    "cma": {"training"},
+    "qiskit_algorithms": {"quantum"},
+    "qiskit_finance": {"quantum", "bench"},
+    "qiskit_ibm_runtime": {"quantum"},
+    "qiskit_optimization": {"geo"},
+    "cvxpy": {"portfolio"},
+    "highspy": {"geo"},
+    "pyscipopt": {"geo"},
+    "pymoo": {"geo"},
+    "exchange_calendars": {"market"},
 }
 
 

@@ -1,0 +1,1 @@
+"""Generator-enhanced optimisation: evaluated supports -> Boltzmann surrogate -> Born machine -> unseen candidates."""

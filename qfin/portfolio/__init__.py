@@ -1,0 +1,1 @@
+"""Portfolio: a problem and supports -> weights, values and the efficient frontier."""
