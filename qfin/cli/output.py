@@ -1,6 +1,7 @@
 """What a command shows: tables and bars for people, one JSON object for scripts, never mixed on stdout."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,11 +74,14 @@ class Output:
             yield
 
     @contextmanager
-    def bars(self) -> Iterator["Bars"]:
-        """A bar per stage on stderr."""
+    def bars(self) -> Iterator[Any]:
+        """A bar per stage on stderr; also the file that the environment names, for a job in the background."""
+        from qfin.experiments.progress import PROGRESS_VARIABLE, ProgressFile, Together
+
         bars = Bars(self._errors)
+        path = os.environ.get(PROGRESS_VARIABLE)
         with bars.display:
-            yield bars
+            yield bars if path is None else Together([bars, ProgressFile(path)])
 
 
 class Bars:
