@@ -5,7 +5,7 @@ import traceback
 
 import typer
 
-from qfin.cli import bench, bench_quantum, commands, stress
+from qfin.cli import bench, bench_quantum, commands, dashboard, stress
 from qfin.exceptions import InputError, QfinError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("fetch")(commands.fetch)
 app.command("sample")(commands.sample)
 app.command("report")(commands.report)
 app.command("stress")(stress.stress)
+app.command("dashboard")(dashboard.dashboard)
 data = typer.Typer(help="Bundled data sets.", no_args_is_help=True, rich_markup_mode=None)
 data.command("list")(commands.data_list)
 data.command("describe")(commands.data_describe)

@@ -8,7 +8,6 @@ import typer
 from qfin.cli.commands import JsonOption, SeedOption
 from qfin.cli.output import Output
 
-_LEVELS = (0.95, 0.975, 0.99)
 _SHOWN_OF_BENCH = ("probability", "spearman", "mean_a", "es_99", "n", "seconds")
 _HEADINGS = {
     "var": "VaR",
@@ -37,6 +36,7 @@ def stress(
     """Given an event: its probability, the book's VaR and ES, every asset's mean and quantiles, and the draws."""
     output = Output(json)
     from qfin.experiments import RunFolder, load_generator
+    from qfin.experiments.stress import stress_content
     from qfin.scenarios import stress_scenarios
 
     folder = RunFolder.open(run)
@@ -47,34 +47,6 @@ def stress(
     content = stress_content(result) | {"model": model, "file": None if path is None else str(path)}
     _show(output, content)
     output.json(content)
-
-
-def stress_content(result: Any) -> dict[str, Any]:
-    """Everything the command prints of a `StressResult`, as plain numbers."""
-    from qfin.risk import expected_shortfall, value_at_risk
-
-    likelihood, given = result.likelihood, result.scenarios
-    losses = {"": (given.losses(), given.probabilities), "_before": (result.baseline.losses(), None)}
-    book = [
-        {"level": level}
-        | {f"var{key}": value_at_risk(loss, level, probabilities=weights) for key, (loss, weights) in losses.items()}
-        | {
-            f"es{key}": expected_shortfall(loss, level, probabilities=weights)
-            for key, (loss, weights) in losses.items()
-        }
-        for level in _LEVELS
-    ]
-    return {
-        "event": result.event,
-        "probability": likelihood.probability,
-        "probability_se": likelihood.standard_error,
-        "exact": likelihood.exact,
-        "ess": given.effective_sample_size,
-        "n": len(given),
-        "warning": result.warning,
-        "book": book,
-        "rows": result.asset_rows(),
-    }
 
 
 def _show(output: Output, content: dict[str, Any]) -> None:

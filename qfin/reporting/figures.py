@@ -19,6 +19,7 @@ from qfin.viz import (
     loss_distribution_figure,
     model_style,
     pair_density_figure,
+    tail_dependence_figure,
     tail_scatter_figure,
     training_figure,
 )
@@ -28,33 +29,45 @@ Arrays = Mapping[str, AnyArray]
 
 @dataclass(frozen=True)
 class FigureBlock:
-    """A drawn figure and the words around it."""
+    """A figure and the words around it; `narrow` is drawn in its place on the screen of a phone."""
 
     name: str
     title: str
     caption: str
-    html: Markup
+    description: str
+    figure: Any
+    narrow: Any = None
+
+    @property
+    def html(self) -> Markup:
+        """The figure as a piece of the report."""
+        # figure_div escapes what it writes into the page.
+        return Markup(
+            figure_div(self.figure, div_id=f"figure-{self.name}", description=self.description, narrow=self.narrow)
+        )
 
 
 def result_figures(folder: RunFolder) -> Iterator[FigureBlock]:
     """Figures on the quality of the models, in the order they are read; those without stored arrays are left out."""
-    makers: dict[str, Callable[[dict[str, Any], Arrays], FigureBlock]] = {
-        "book": _losses,
-        "days": _gains,
-        "tail": _tail,
-        "pair": _pair,
-        "training": _training,
-    }
-    for name, make in makers.items():
-        if folder.has_arrays(f"arrays/{name}"):
-            yield make(folder.record, folder.arrays(f"arrays/{name}"))
+    makers: list[tuple[str, str, Callable[[dict[str, Any], Arrays], FigureBlock]]] = [
+        ("book", "losses_test", _losses),
+        ("days", "dates", _gains),
+        ("tail", "returns_test", _tail),
+        ("tail", "dependence_test", _dependence),
+        ("pair", "grid", _pair),
+        ("training", "mps_steps", _training),
+    ]
+    for archive, needed, make in makers:
+        arrays = folder.arrays(f"arrays/{archive}") if folder.has_arrays(f"arrays/{archive}") else {}
+        if needed in arrays:
+            yield make(folder.record, arrays)
 
 
 def mapping_figures(record: Mapping[str, Any]) -> Iterator[FigureBlock]:
     """Figures on the way from the tensor network to the circuit."""
     mps, mapping = record.get("mps"), record.get("mapping")
     if mapping and mapping.get("fidelity_by_layer"):
-        yield _block(
+        yield FigureBlock(
             "fidelity",
             "How close the circuit comes, layer by layer",
             "Fidelity is the squared overlap of two states: 1 means the circuit prepares exactly the state it copies.",
@@ -63,7 +76,7 @@ def mapping_figures(record: Mapping[str, Any]) -> Iterator[FigureBlock]:
         )
     if mps and mps.get("entropies"):
         figure = entanglement_figure(mps["entropies"], assets=record["market"]["assets"])
-        yield _block(
+        yield FigureBlock(
             "entanglement",
             "What the chain carries between neighbours",
             "Entropy of each cut of the chain of assets: how much of what the Born machine learned, beyond the base, "
@@ -80,7 +93,7 @@ def _losses(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
     measures = {name: (row.get("var_975"), row.get("es_975")) for name, row in measured.items()}
     sizes = sorted({len(values) for values in losses.values()})
     scenarios = count(sizes[0]) if len(sizes) == 1 else f"{count(sizes[0])} to {count(sizes[-1])}"
-    return _block(
+    return FigureBlock(
         "losses",
         "How often the book loses how much",
         f"Read it from the loss upward: the share of days that lose more than this. {scenarios} scenarios per model "
@@ -95,7 +108,7 @@ def _losses(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
 
 def _gains(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
     base = record["base"]["name"]
-    return _block(
+    return FigureBlock(
         "gains",
         "When each model gained on the base",
         f"Log-likelihood of the test days in nats, added up day by day, minus that of the {model_style(base).label}. A "
@@ -119,13 +132,31 @@ def _tail(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
         if opposite
         else "both fall below their 10% quantile"
     )
-    return _block(
+    return FigureBlock(
         "tail",
         f"Extreme days of {first} and {second} together",
         f"Days of the test window on which {corner}: black rings are the days that came, coloured dots those among an "
         "equal number of draws from each model. A good model puts as many dots in this corner, and as far out.",
         f"Scatter of simple returns of {first} and {second} in a joint tail, one panel per model, test days against "
         "draws.",
+        wide,
+        narrow,
+    )
+
+
+def _dependence(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
+    models = {name: values[:2] for name, values in _by_model(record, arrays, "dependence_").items()}
+    data, errors = arrays["dependence_test"][:2], arrays["dependence_test"][2:]
+    wide, narrow = (
+        tail_dependence_figure(arrays["levels"], data, errors, models, narrow=narrow) for narrow in (False, True)
+    )
+    return _block(
+        "dependence",
+        "Does dependence last into the tails?",
+        "Mean over all pairs of assets: when one of them is among its worst (left) or best (right) days, how often the "
+        "other is too. Read it from right to left: the further left, the rarer the days. Under a Gaussian copula the "
+        "curves bend towards zero; the band is two standard errors of the test days either way.",
+        "Curves of lower and upper tail dependence by level, one per model, with the test days in black and a band.",
         wide,
         narrow,
     )
@@ -144,7 +175,7 @@ def _pair(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
         if opposite
         else "both are among their worst 10%"
     )
-    return _block(
+    return FigureBlock(
         "density",
         f"How the models see {first} and {second} move together",
         "Each return is replaced by its rank u between 0 (worst) and 1 (best). Colours give the copula density: 2 "
@@ -168,7 +199,7 @@ def _training(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
     if shots:
         stopped_at["shot"] = shots["kept_at"]
     wide, narrow = (training_figure(arrays, stopped_at=stopped_at, narrow=narrow) for narrow in (False, True))
-    return _block(
+    return FigureBlock(
         "training",
         "How training went",
         "Solid: days held out of training; dotted: days learned from. Where the two part, the model begins to learn "
@@ -183,9 +214,3 @@ def _training(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
 def _by_model(record: dict[str, Any], arrays: Arrays, prefix: str) -> dict[str, AnyArray]:
     """Arrays of the models of the table, in its order."""
     return {row["model"]: arrays[prefix + row["model"]] for row in record["rows"] if prefix + row["model"] in arrays}
-
-
-def _block(name: str, title: str, caption: str, description: str, figure: Any, narrow: Any = None) -> FigureBlock:
-    # figure_div escapes what it writes into the page.
-    html = Markup(figure_div(figure, div_id=f"figure-{name}", description=description, narrow=narrow))
-    return FigureBlock(name, title, caption, html)

@@ -1,0 +1,183 @@
+"""Training: jobs in the background while they run, and how a finished run learned and was mapped."""
+
+from typing import Any
+
+import dash
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Input, Output, State, dcc, html
+
+from dashboards.context import Context, Page, Query
+from dashboards.parts import card, empty, failure, figure, options, page_header, table
+from qfin.exceptions import InputError
+from qfin.experiments.jobs import Job
+from qfin.reporting.figures import FigureBlock, mapping_figures, result_figures
+from qfin.viz import training_figure
+
+_LOOK_EVERY = 1_000  # milliseconds
+_COLORS = {
+    "queued": "gray",
+    "running": "blue",
+    "done": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "interrupted": "orange",
+}
+_SHOWN = ("training", "fidelity")
+
+
+def layout(context: Context, run: str | None, query: Query) -> Any:
+    return html.Div(
+        [
+            page_header("Training", "What is at work in the background, and how the run above learned."),
+            card(
+                "Jobs",
+                dmc.Group(
+                    [
+                        dmc.Select(
+                            id="training-job",
+                            label="Job",
+                            data=_job_options(context),
+                            value=query.get("job"),
+                            placeholder="The newest",
+                            clearable=True,
+                            w={"base": "100%", "sm": 420},
+                        ),
+                        dmc.Button("Cancel", id="training-cancel", variant="default", color="red"),
+                        dmc.Button("Start again", id="training-again", variant="default"),
+                    ],
+                    align="end",
+                ),
+                html.Div(id="training-answer"),
+                html.Div(id="training-state", **{"aria-live": "polite"}),
+                dcc.Interval(id="training-clock", interval=_LOOK_EVERY),
+                note="One at a time, first come first served. They go on when this page or the server is closed.",
+            ),
+            *_of_the_run(context, run),
+        ]
+    )
+
+
+def _of_the_run(context: Context, run: str | None) -> list[Any]:
+    if run is None:
+        return [empty("No run yet", "Start one on the page Market.")]
+    folder = context.run(run)
+    record = folder.record
+    blocks = [b for b in (*result_figures(folder), *mapping_figures(record)) if b.name in _SHOWN]
+    return [*(_figure_card(block) for block in blocks), _circuit_card(record)]
+
+
+def _figure_card(block: FigureBlock) -> Any:
+    drawn = figure(f"training-{block.name}", block.figure, description=block.description)
+    return card(block.title, drawn, note=block.caption)
+
+
+def _circuit_card(record: dict[str, Any]) -> Any:
+    mapping = record.get("mapping")
+    if not mapping:
+        return html.Div()
+    circuit, full = record["circuit"], mapping["full"]
+    rows = [
+        ["Assets", ", ".join(mapping["assets"]), "all of the head of the chain"],
+        ["Qubits", str(mapping["n_qubits"]), str(full["n_qubits"])],
+        ["Two-qubit gates", str(mapping["two_qubit_gates"]), str(full["two_qubit_gates"])],
+        ["Fidelity of the mapping", f"{mapping['fidelity']:.5f}", f"{full['fidelity']:.5f}"],
+        ["Angles trained", f"{circuit['n_params']:,}", "–"],
+    ]
+    return card("The circuit", table(["", "Trained circuit", "Full width, on Aer's MPS method"], rows, name="circuit"))
+
+
+def _job_options(context: Context) -> list[dict[str, str]]:
+    return options((job.job_id, f"{job.title} ({job.state})") for job in context.jobs.jobs())
+
+
+def job_view(context: Context, job: Job) -> Any:
+    """State, stages, live curves and the log of one job."""
+    progress = job.progress
+    stages = [
+        [s["description"], "restored" if s["restored"] else f"{s['seconds']:.1f} s"] for s in progress.get("stages", [])
+    ]
+    running = job.state == "running" and progress.get("description")
+    bar = (
+        [
+            dmc.Text(progress["description"], size="sm"),
+            dmc.Progress(value=100.0 * progress["done"], size="lg", **{"aria-label": progress["description"]}),
+        ]
+        if running
+        else []
+    )
+    curves = progress.get("curves")
+    live = (
+        [figure("training-live", training_figure(curves), description="Training curves of the job")] if curves else []
+    )
+    return dmc.Stack(
+        [
+            dmc.Group(
+                [dmc.Text(job.title, fw=600), dmc.Badge(job.state, color=_COLORS[job.state], id="training-badge")]
+            ),
+            *bar,
+            *live,
+            *([table(["Stage", "Time"], stages, name="stages")] if stages else []),
+            html.Pre(context.jobs.log(job.job_id) or "Nothing printed yet.", className="qfin-log", tabIndex="0"),
+        ],
+        gap="xs",
+    )
+
+
+def register(app: dash.Dash, context: Context) -> None:
+    @app.callback(
+        Output("training-state", "children"),
+        Output("training-job", "data"),
+        Output("training-clock", "disabled"),
+        Input("training-clock", "n_intervals"),
+        Input("training-job", "value"),
+    )
+    def look(_: int | None, chosen: str | None) -> Any:
+        jobs = context.jobs
+        known = jobs.jobs()
+        if not known:
+            return empty("No job yet", "Start a run on the page Market."), [], True
+        try:
+            job = jobs.job(chosen) if chosen else known[0]
+        except InputError as error:
+            return failure(error), _job_options(context), True
+        return job_view(context, job), _job_options(context), all(job.is_over for job in known)
+
+    @app.callback(
+        Output("training-answer", "children"),
+        Output("training-clock", "disabled", allow_duplicate=True),
+        Input("training-cancel", "n_clicks"),
+        State("training-job", "value"),
+        prevent_initial_call=True,
+    )
+    def cancel(_: int, chosen: str | None) -> Any:
+        known = context.jobs.jobs()
+        if known:
+            context.jobs.cancel(chosen or known[0].job_id)
+        return None, False
+
+    @app.callback(
+        Output("training-answer", "children", allow_duplicate=True),
+        Output("training-job", "value"),
+        Output("training-clock", "disabled", allow_duplicate=True),
+        Input("training-again", "n_clicks"),
+        State("training-job", "value"),
+        prevent_initial_call=True,
+    )
+    def again(_: int, chosen: str | None) -> Any:
+        known = context.jobs.jobs()
+        if not known:
+            return empty("No job yet", "Start a run on the page Market."), dash.no_update, dash.no_update
+        try:
+            return None, context.jobs.restart(chosen or known[0].job_id), False
+        except InputError as error:
+            return failure(error), dash.no_update, False
+
+    app.clientside_callback(
+        ClientsideFunction("qfin", "addressOfJob"),
+        Output("addressed", "data", allow_duplicate=True),
+        Input("training-job", "value"),
+        prevent_initial_call=True,
+    )
+
+
+PAGE = Page("/training", "Training", "Jobs, curves, the circuit", layout, register, needs_run=False)

@@ -1,0 +1,100 @@
+"""Pieces that all pages share: cards, tables, figures with downloads, states that say what to do."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from qfin.exceptions import InputError
+
+
+def page_header(title: str, text: str) -> Any:
+    return dmc.Stack([dmc.Title(title, order=1, size="h2"), dmc.Text(text, c="dimmed", maw=760)], gap=4, mb="md")
+
+
+def card(title: str, *children: Any, note: str = "") -> Any:
+    """A titled box of a page."""
+    heading = [dmc.Title(title, order=2, size="h4")] if title else []
+    words = [dmc.Text(note, size="sm", c="dimmed", maw=820)] if note else []
+    return dmc.Paper(
+        [dmc.Stack([*heading, *words, *children], gap="sm")], withBorder=True, p="md", radius="md", mb="md"
+    )
+
+
+def facts(pairs: Iterable[tuple[str, str, str]]) -> Any:
+    """Big numbers in a row: (label, value, what it means)."""
+    boxes = [
+        dmc.Paper(
+            [
+                dmc.Text(label, size="sm", c="dimmed"),
+                dmc.Text(value, size="xl", fw=600, className="qfin-number"),
+                dmc.Text(meaning, size="xs", c="dimmed"),
+            ],
+            withBorder=True,
+            p="sm",
+            radius="md",
+        )
+        for label, value, meaning in pairs
+    ]
+    return dmc.SimpleGrid(boxes, cols={"base": 1, "xs": 2, "md": 4}, mb="md")
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str = "", name: str = "table") -> Any:
+    """A table for a few dozen rows; the first column names the row, the others are set like numbers."""
+    head = html.Thead(html.Tr([html.Th(text, scope="col") for text in headings]))
+    body = html.Tbody(
+        [
+            html.Tr([html.Th(row[0], scope="row"), *(html.Td(cell, className="qfin-number") for cell in row[1:])])
+            for row in rows
+        ]
+    )
+    words = [html.Caption(caption)] if caption else []
+    whole = html.Table([*words, head, body], className="qfin-table", **{"data-name": name})
+    # Reached by the keyboard, so that a table wider than the screen can be scrolled with arrows.
+    return html.Div(whole, className="qfin-scroll", tabIndex="0", role="region", **{"aria-label": caption or name})
+
+
+def figure(identifier: str, drawn: Any, *, description: str) -> Any:
+    """A plotly figure that follows its container, with buttons for PNG, SVG and CSV."""
+    graph = dcc.Graph(
+        id=identifier, figure=drawn, responsive=True, config={"displaylogo": False, "displayModeBar": False}
+    )
+    return html.Figure(
+        [
+            html.Div(graph, role="img", **{"aria-label": description}),
+            html.Div(
+                [
+                    html.Button(
+                        kind,
+                        className="qfin-download",
+                        type="button",
+                        **{
+                            "data-figure": identifier,
+                            "data-kind": kind.lower(),
+                            "aria-label": f"{description} as {kind}",
+                        },
+                    )
+                    for kind in ("PNG", "SVG", "CSV")
+                ],
+                className="qfin-downloads",
+            ),
+        ],
+        className="qfin-figure",
+    )
+
+
+def empty(title: str, text: str, command: str = "") -> Any:
+    """Nothing to show yet, and what to do about it."""
+    code = [dmc.Code(command, block=True)] if command else []
+    return dmc.Alert(dmc.Stack([dmc.Text(text), *code], gap="xs"), title=title, color="blue", variant="light")
+
+
+def failure(error: InputError | str) -> Any:
+    """The one sentence of a wrong input."""
+    return dmc.Alert(str(error), title="This cannot be shown", color="red", variant="light", className="qfin-error")
+
+
+def options(names: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """(value, label) pairs for a select."""
+    return [{"value": value, "label": label} for value, label in names]

@@ -1,0 +1,51 @@
+"""The runs that lie in one folder."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from qfin.exceptions import InputError
+from qfin.experiments.run_folder import RunFolder
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def run_ids(root: str | Path) -> list[str]:
+    """Finished runs in `root`, the newest first."""
+    records = [p for p in Path(root).glob("*/record.json") if _ID.fullmatch(p.parent.name)]
+    return [p.parent.name for p in sorted(records, key=lambda p: (p.stat().st_mtime, p.parent.name), reverse=True)]
+
+
+def open_run(root: str | Path, run_id: str) -> RunFolder:
+    """A run of `root` by its id; an id is the plain name of a folder there, so that no path leads out of it."""
+    if not isinstance(run_id, str) or not _ID.fullmatch(run_id):
+        raise InputError(f"run: expected the id of a run, received {run_id!r}")
+    folder = Path(root) / run_id
+    if folder.is_symlink() or not (folder / "record.json").is_file():
+        raise InputError(f"run: expected the id of a finished run, received {run_id!r}")
+    return RunFolder.open(folder)
+
+
+def run_rows(root: str | Path) -> list[dict[str, Any]]:
+    """One row a run: what it was made from, and how far its Born machine is above its base."""
+    rows = []
+    for run_id in run_ids(root):
+        record = open_run(root, run_id).record
+        by_model = {row["model"]: row for row in record["rows"]}
+        best = max((row for row in record["rows"] if row["loglik"] is not None), key=lambda row: row["loglik"])
+        rows.append(
+            {
+                "run": run_id,
+                "title": record["title"],
+                "created": record["timings"]["created"],
+                "assets": len(record["market"]["assets"]),
+                "train_end": record["market"]["train"][1],
+                "test_days": record["market"]["n_test"],
+                "ahead": best["model"],
+                "mps_above_base": by_model["mps"]["diff"],
+                "mps_lo": by_model["mps"]["diff_lo"],
+                "mps_hi": by_model["mps"]["diff_hi"],
+                "seed": record["seed"],
+            }
+        )
+    return rows
