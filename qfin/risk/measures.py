@@ -14,9 +14,9 @@ _MASS_TOLERANCE = 1e-12
 
 
 class RiskMeasure(Protocol):
-    """A number for a vector of equally likely losses at a confidence level."""
+    """A number for a vector of losses at a confidence level, equally likely or with their probabilities."""
 
-    def __call__(self, losses: FloatArray, level: float) -> float: ...
+    def __call__(self, losses: FloatArray, level: float, *, probabilities: ArrayLike | None = None) -> float: ...
 
 
 def portfolio_losses(returns: ArrayLike, weights: ArrayLike) -> FloatArray:
@@ -63,7 +63,7 @@ def expected_shortfall(losses: ArrayLike, level: float, *, probabilities: ArrayL
 
 def batch_standard_error(measure: RiskMeasure, losses: ArrayLike, level: float, *, n_batches: int = 50) -> float:
     """Standard error of `measure` on independent, equally likely losses, from its spread over equal batches."""
-    vector = _loss_vector(losses)
+    vector = as_losses(losses)
     if not 2 <= n_batches <= len(vector):
         raise InputError(f"n_batches: expected 2 to {len(vector)} (the number of losses), received {n_batches}")
     size = len(vector) // n_batches
@@ -76,18 +76,25 @@ def _sorted_losses(
 ) -> tuple[FloatArray, FloatArray, float]:
     """Losses from the worst down, their probabilities, and the tail mass 1 − level."""
     tail = 1.0 - check_level(level)
-    vector = _loss_vector(losses)
+    vector = as_losses(losses)
+    probability = as_probabilities(probabilities, len(vector))
     order = np.argsort(-vector, kind="stable")
-    if probabilities is None:
-        return vector[order], np.full(len(vector), 1.0 / len(vector)), tail
-    probability = np.asarray(probabilities, dtype=np.float64)
-    if probability.shape != vector.shape or not (probability >= 0.0).all() or abs(probability.sum() - 1.0) > 1e-9:
-        raise InputError(f"probabilities: expected {len(vector)} non-negative numbers with sum 1")
     order = order[probability[order] > 0.0]
     return vector[order], probability[order], tail
 
 
-def _loss_vector(losses: ArrayLike) -> FloatArray:
+def as_probabilities(probabilities: ArrayLike | None, n_scenarios: int) -> FloatArray:
+    """One probability per scenario with sum 1; None means equally likely."""
+    if probabilities is None:
+        return np.full(n_scenarios, 1.0 / n_scenarios)
+    vector = np.asarray(probabilities, dtype=np.float64)
+    if vector.shape != (n_scenarios,) or not (vector >= 0.0).all() or abs(vector.sum() - 1.0) > 1e-9:
+        raise InputError(f"probabilities: expected {n_scenarios} non-negative numbers with sum 1")
+    return vector
+
+
+def as_losses(losses: ArrayLike) -> FloatArray:
+    """A non-empty vector of finite losses, one per scenario."""
     vector = np.asarray(losses, dtype=np.float64)
     if vector.ndim != 1 or len(vector) == 0 or not np.isfinite(vector).all():
         raise InputError(f"losses: expected a non-empty vector of finite numbers, received shape {vector.shape}")
