@@ -1,6 +1,7 @@
 """Market: price files and bundled sets -> clean prices -> returns."""
 
 from qfin.market.bundled import BundledSet, data_file, describe_bundled, list_bundled, load_bundled, load_panel
+from qfin.market.calendars import next_sessions
 from qfin.market.download import fetch_prices
 from qfin.market.panel import Flag, ReturnPanel, to_returns
 from qfin.market.reader import read_table
@@ -21,6 +22,7 @@ __all__ = [
     "list_bundled",
     "load_bundled",
     "load_panel",
+    "next_sessions",
     "read_table",
     "table_from_frame",
     "to_returns",

@@ -59,7 +59,7 @@ class ScenarioGenerator(BaseEstimator):  # type: ignore[misc]
         complete = complete_days(matrix)
         marginals = MarginalPanel() if self.marginals is None else clone(self.marginals)
         self.marginals_: MarginalPanel = marginals.fit(pd.DataFrame(matrix, columns=list(asset_names(self))))
-        copula = _default_copula() if self.copula is None else clone(self.copula)
+        copula = default_copula() if self.copula is None else clone(self.copula)
         self.copula_: ScenarioCopula = copula.fit(pseudo_observations(matrix[complete]))
         self.n_incomplete_days_ = int((~complete).sum())
         return self
@@ -139,7 +139,8 @@ def _part(arrays: Mapping[str, AnyArray], part: str) -> dict[str, AnyArray]:
     return {key.removeprefix(f"{part}."): value for key, value in arrays.items() if key.startswith(f"{part}.")}
 
 
-def _default_copula() -> Any:
+def default_copula() -> Any:
+    """The copula of whoever names none."""
     from qfin.copulas import StudentTCopula
 
     return StudentTCopula()

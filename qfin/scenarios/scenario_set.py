@@ -1,23 +1,20 @@
 """Scenarios with their probabilities and where they came from."""
 
-import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from qfin._files import write_whole
 from qfin._types import FloatArray
 from qfin._validation import as_matrix
 from qfin.exceptions import InputError
+from qfin.scenarios._files import save_frame
 
 PROBABILITY_COLUMN = "probability"
-_XLSX_MAX_ROWS = 2**20 - 1  # a sheet's rows less the header
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +45,9 @@ class ScenarioSet:
         returns.setflags(write=False)
         object.__setattr__(self, "returns", returns)
         object.__setattr__(self, "assets", assets)
-        for name, value in self.provenance.items():
-            if not isinstance(name, str) or not isinstance(value, str | int | float):
-                raise InputError(f"provenance: expected text -> text or number, received {name!r}: {value!r}")
-        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+        object.__setattr__(self, "provenance", as_provenance(self.provenance))
         if self.probabilities is not None:
-            object.__setattr__(self, "probabilities", _as_probabilities(self.probabilities, len(returns)))
+            object.__setattr__(self, "probabilities", as_probabilities(self.probabilities, len(returns)))
             if PROBABILITY_COLUMN in assets:
                 raise InputError(f"assets: expected no asset called {PROBABILITY_COLUMN!r} beside probabilities")
 
@@ -87,22 +81,11 @@ class ScenarioSet:
 
         Parquet and Excel (second sheet) also hold the provenance.
         """
-        path = Path(path)
-        write = next((writer for suffix, writer in _WRITERS.items() if path.name.lower().endswith(suffix)), None)
-        if write is None:
-            raise InputError(f"{path}: expected a name ending in {', '.join(_WRITERS)}, received {path.name!r}")
-        frame = self.to_frame()
-        if write is _write_xlsx and len(frame) > _XLSX_MAX_ROWS:
-            raise InputError(f"{path}: expected at most {_XLSX_MAX_ROWS} scenarios for Excel, received {len(frame)}")
-
-        def fill(partial: Path) -> None:
-            with partial.open("wb") as file:
-                write(frame, file)
-
-        return write_whole(path, fill)
+        return save_frame(self.to_frame(), path)
 
 
-def _as_probabilities(values: ArrayLike, n_scenarios: int) -> FloatArray:
+def as_probabilities(values: ArrayLike, n_scenarios: int) -> FloatArray:
+    """Read-only probabilities with sum 1."""
     probabilities = np.array(values, dtype=np.float64)
     if probabilities.shape != (n_scenarios,):
         raise InputError(f"probabilities: expected {n_scenarios} numbers, received shape {probabilities.shape}")
@@ -112,30 +95,9 @@ def _as_probabilities(values: ArrayLike, n_scenarios: int) -> FloatArray:
     return probabilities
 
 
-def _write_csv(frame: pd.DataFrame, file: IO[bytes]) -> None:
-    frame.to_csv(file, index=False)
-
-
-def _write_csv_gz(frame: pd.DataFrame, file: IO[bytes]) -> None:
-    # Neither a time nor a name inside, so that the same draws give the same bytes.
-    with gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0) as packed:
-        frame.to_csv(packed, index=False)
-
-
-def _write_parquet(frame: pd.DataFrame, file: IO[bytes]) -> None:
-    frame.to_parquet(file, index=False, engine="pyarrow")
-
-
-def _write_xlsx(frame: pd.DataFrame, file: IO[bytes]) -> None:
-    with pd.ExcelWriter(file, engine="xlsxwriter") as book:
-        frame.to_excel(book, sheet_name="scenarios", index=False)
-        provenance = pd.DataFrame({"name": list(frame.attrs), "value": list(frame.attrs.values())})
-        provenance.to_excel(book, sheet_name="provenance", index=False)
-
-
-_WRITERS: dict[str, Callable[[pd.DataFrame, IO[bytes]], None]] = {
-    ".csv": _write_csv,
-    ".csv.gz": _write_csv_gz,
-    ".parquet": _write_parquet,
-    ".xlsx": _write_xlsx,
-}
+def as_provenance(provenance: Mapping[str, str | int | float]) -> Mapping[str, str | int | float]:
+    """Read-only text -> text or number."""
+    for name, value in provenance.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | float):
+            raise InputError(f"provenance: expected text -> text or number, received {name!r}: {value!r}")
+    return MappingProxyType(dict(provenance))

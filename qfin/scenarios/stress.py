@@ -24,17 +24,19 @@ QUANTILES = (0.05, 0.5, 0.95)
 
 @dataclass(frozen=True, eq=False)
 class StressResult:
-    """Scenarios given an event.
+    """Scenarios of a bad day, beside those of any day.
 
     Attributes
     ----------
     event : str
+        What was asked for, in words.
     likelihood : EventProbability
-        P(event) on a day, its standard error, and whether it is exact.
+        P(event) on a day, its standard error, and whether it is exact; 1 where nothing must happen (tempered draws), 0
+        for exact values of assets.
     scenarios : ScenarioSet
         Given the event; weighted where the draws are not exact.
     baseline : ScenarioSet
-        As many draws of the same model without the event.
+        As many draws of the same model without it.
     """
 
     event: str

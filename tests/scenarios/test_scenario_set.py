@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from qfin.exceptions import InputError
-from qfin.scenarios import ScenarioSet, scenario_set
+from qfin.scenarios import ScenarioSet, _files
 
 RETURNS = np.array([[0.01, -0.02], [0.1, 0.3], [-0.5, 1 / 3]])
 READERS = {
@@ -87,7 +87,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkey
         file.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setitem(scenario_set._WRITERS, ".csv", write_half)
+    monkeypatch.setitem(_files._WRITERS, ".csv", write_half)
     with pytest.raises(InputError, match="No space left"):
         weighted().save(path)
     assert path.read_bytes() == before
@@ -95,7 +95,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkey
 
 
 def test_excel_refuses_more_rows_than_a_sheet_has(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="at most 1048575 scenarios"):
+    with pytest.raises(InputError, match="at most 1048575 rows"):
         ScenarioSet(np.zeros((1_048_576, 1)), ("AAA",)).save(tmp_path / "draws.xlsx")
 
 
