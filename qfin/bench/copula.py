@@ -8,6 +8,7 @@ import numpy as np
 
 from qfin._random import stream
 from qfin._types import FloatArray
+from qfin.bench.circuit_copula import CircuitOnChain
 from qfin.born import BornEnsemble, MPSBornMachine
 from qfin.copulas import (
     BornCopula,
@@ -23,7 +24,7 @@ from qfin.evaluation import mean_log_likelihood, paired_difference
 from qfin.exceptions import InputError
 
 BLOCK_LENGTH = 60
-_DRAWS = 2_000
+_DRAWS = 10_000
 
 
 def _on(base: Any) -> Callable[[int, int], Any]:
@@ -36,6 +37,7 @@ MODELS: dict[str, tuple[bool, Callable[[int, int], Any]]] = {
     "independence": (True, lambda d, seed: IndependenceCopula()),
     "gaussian": (True, lambda d, seed: GaussianCopula()),
     "student_t": (True, lambda d, seed: StudentTCopula()),
+    "factor_t": (True, lambda d, seed: StudentTCopula(factors=True)),
     "triangular_t": (True, lambda d, seed: TriangularTCopula()),
     "vine_tll": (True, lambda d, seed: VineCopula("tll")),
     "vine_student": (True, lambda d, seed: VineCopula("student")),
@@ -44,12 +46,17 @@ MODELS: dict[str, tuple[bool, Callable[[int, int], Any]]] = {
     "born_gaussian": (False, _on(GaussianCopula())),
     "born_t": (False, _on(StudentTCopula())),
     "born_vine": (False, _on(VineCopula("student"))),
+    "born_triangular": (False, _on(TriangularTCopula())),
+    "born_circuit": (False, lambda d, seed: CircuitOnChain(seed)),
     "born_fast": (False, lambda d, seed: born_fast_copula(d, seed=seed)),
     "born": (False, lambda d, seed: born_copula(d, seed=seed)),
 }
+# The others are asked for by name: a Born machine on each base apart, and the circuit, which runs on a simulator.
 DEFAULT_MODELS = (
+    "independence",
     "gaussian",
     "student_t",
+    "factor_t",
     "triangular_t",
     "vine_tll",
     "vine_student",

@@ -84,6 +84,13 @@ class BornEnsemble(BaseEstimator):  # type: ignore[misc]
                 y[rows] = member.sample(len(rows), rng=rng)
         return y
 
+    def marginal_moments(self) -> FloatArray:
+        """a_m of every register's own density φ(y) Σ_m a_m h_m(y), shape (d, 2K − 1)."""
+        check_fitted(self, "members_")
+        mean: FloatArray = np.mean([member.marginal_moments() for member in self.members_], axis=0) * self.share_
+        mean[:, 0] += 1.0 - self.share_
+        return mean
+
     def to_arrays(self) -> dict[str, AnyArray]:
         check_fitted(self, "members_")
         arrays: dict[str, AnyArray] = {"share": np.array(self.share_), "n_members": np.array(len(self.members_))}

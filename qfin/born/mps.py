@@ -10,12 +10,13 @@ from qfin._random import RandomLike, as_generator
 from qfin._types import AnyArray, BoolArray, FloatArray
 from qfin._validation import as_matrix, check_fitted
 from qfin.basis import HermiteBasis
-from qfin.born.conditionals import density_moments, draw_coordinate
+from qfin.basis.hermite import product_coefficients
+from qfin.born.conditionals import draw_coordinate, features_by_row, pairs_of, site_moments
 from qfin.born.intervals import Confinement, draw_confined, mass
 from qfin.exceptions import InputError
 
-# Rows of draws worked on at a time: bounds memory whatever the number of draws.
-_CHUNK = 50_000
+# Rows of draws worked on at a time: bounds memory whatever the number of draws, and keeps them in the cache.
+_CHUNK = 4_096
 
 
 class MPSBornMachine(BaseEstimator):  # type: ignore[misc]
@@ -77,8 +78,8 @@ class MPSBornMachine(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         """Fit to latent observations y, shape (n, d).
 
-        `held_out` (n,) names the days on which training stops, instead of a random share; `on_step(step, max_steps)` is
-        called at each look.
+        `held_out` (n,) names the days on which training stops, instead of a random share; at each look
+        `on_step(step, max_steps, info)` is called with the log-likelihoods `train` and `validation`.
         """
         from qfin.born.mps_training import train_members
 
@@ -152,24 +153,26 @@ class MPSBornMachine(BaseEstimator):  # type: ignore[misc]
         given = np.asarray(known, dtype=np.float64)
         uniforms = rng.random((len(given), self.n_registers_ - given.shape[1]))
         draws = np.empty((len(given), self.n_registers_))
+        moments = [site_moments(tensor) for tensor in self.tensors_[given.shape[1] :]]
         for first in range(0, len(given), _CHUNK):
             rows = slice(first, first + _CHUNK)
-            draws[rows] = self._complete(given[rows], uniforms[rows])
+            draws[rows] = self._complete(given[rows], uniforms[rows], moments)
         return draws
 
-    def _complete(self, given: FloatArray, uniforms: FloatArray) -> FloatArray:
-        basis = HermiteBasis(self.tensors_[0].shape[1])
-        y = np.empty((len(given), self.n_registers_))
-        y[:, : given.shape[1]] = given
-        vector = np.ones((len(given), 1))
+    def _complete(self, given: FloatArray, uniforms: FloatArray, moments: list[FloatArray]) -> FloatArray:
+        """Rows of draws, worked on as columns: y (d, n), left vectors (left, n)."""
+        n_given, n = given.shape[1], len(given)
+        y = np.empty((self.n_registers_, n))
+        y[:n_given] = given.T
+        vectors = np.ones((1, n))
         for i, tensor in enumerate(self.tensors_):
-            if i >= given.shape[1]:
-                left, size, right = tensor.shape
-                branches = (vector @ tensor.reshape(left, size * right)).reshape(-1, size, right)
-                y[:, i] = draw_coordinate(density_moments(branches), uniforms[:, i - given.shape[1]])
-            vector = advance(vector, tensor, basis.features(y[:, i]))
-            vector /= np.linalg.norm(vector, axis=1, keepdims=True)
-        return y
+            left, size, right = tensor.shape
+            if i >= n_given:
+                y[i] = draw_coordinate(moments[i - n_given] @ pairs_of(vectors), uniforms[:, i - n_given])
+            features = features_by_row(y[i], size)
+            vectors = tensor.reshape(left * size, right).T @ (vectors[:, None] * features).reshape(left * size, n)
+            vectors /= np.sqrt(np.einsum("ln,ln->n", vectors, vectors))
+        return y.T
 
     def mass(self, confinement: Confinement) -> float:
         """P(every confined register lies in its intervals of y), exact; see `qfin.born.intervals`."""
@@ -220,6 +223,17 @@ class MPSBornMachine(BaseEstimator):  # type: ignore[misc]
         if len(sites) == 1:
             return qtn.MatrixProductState([sites[0][0, :, 0]], shape="p")
         return qtn.MatrixProductState([sites[0][0], *sites[1:-1], sites[-1][:, :, 0]], shape="lpr")
+
+    def marginal_moments(self) -> FloatArray:
+        """a_m of every register's own density φ(y) Σ_m a_m h_m(y), from its reduced density matrix; (d, 2K − 1)."""
+        check_fitted(self, "tensors_")
+        products = product_coefficients(self.tensors_[0].shape[1])
+        left, rows = np.ones((1, 1)), []
+        for tensor in self.tensors_:
+            before = np.einsum("lm,mkr->lkr", left, tensor)
+            rows.append(np.einsum("lkr,ljr,kjp->p", tensor, before, products, optimize=True))
+            left = np.einsum("lkr,lks->rs", tensor, before)
+        return np.asarray(np.stack(rows) / np.trace(left))
 
     def entanglement_entropies(self) -> FloatArray:
         """Von Neumann entropy across each bond of the chain, shape (d − 1,), nats."""

@@ -21,7 +21,7 @@ from qfin._types import AnyArray, BoolArray, FloatArray
 from qfin.basis.hermite import hermite_functions
 from qfin.training import TrainingRecord, adam
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int, dict[str, float]], None]
 _TINY = 1e-30
 
 
@@ -169,7 +169,7 @@ def _run(
             curves["stopped_at"][s] = step
         checks_since_best = 0 if improved.any() else checks_since_best + 1
         if on_step is not None:
-            on_step(step, settings.max_steps)
+            on_step(step, settings.max_steps, {"train": float(train.mean()), "validation": float(validation.mean())})
         if checks_since_best >= settings.patience:
             break
     return best, curves, ratios
@@ -184,16 +184,8 @@ def _means(ratios: FloatArray, held_out: BoolArray) -> tuple[FloatArray, FloatAr
 
 def canonical_tensors(tensors: AnyArray) -> list[FloatArray]:
     """Site tensors (left, K, right) of a stacked (d, χ, K, χ) state: open ends, float64, right-canonical, norm one."""
-    import quimb.tensor as qtn
+    from qfin.born.mps import right_canonical
 
     sites = [np.asarray(site, dtype=np.float64) for site in tensors]
     sites[0], sites[-1] = sites[0][:1], sites[-1][:, :, :1]
-    if len(sites) == 1:
-        return [sites[0] / np.linalg.norm(sites[0])]
-    state = qtn.MatrixProductState([sites[0][0], *sites[1:-1], sites[-1][:, :, 0]], shape="lpr")
-    state.right_canonicalize_()
-    state.permute_arrays("lpr")
-    arrays = [np.array(a) for a in state.arrays]
-    arrays[0], arrays[-1] = arrays[0][None], arrays[-1][:, :, None]
-    arrays[0] /= np.linalg.norm(arrays[0])
-    return arrays
+    return right_canonical(sites)

@@ -11,6 +11,7 @@ from qfin.copulas.persistence import copula_from_arrays, copula_to_arrays
 from qfin.copulas.presets import born_copula, born_fast_copula
 from qfin.copulas.stacked import StackedCopula
 from qfin.copulas.triangular import TriangularTCopula
+from qfin.copulas.uniform_margins import UniformMarginsBase
 from qfin.copulas.vine import VineCopula
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "StackedCopula",
     "StudentTCopula",
     "TriangularTCopula",
+    "UniformMarginsBase",
     "VineCopula",
     "born_copula",
     "born_fast_copula",

@@ -1,7 +1,7 @@
 """The Born copula: a classical base copula times |Ψ|² of its Rosenblatt-transformed observations."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -11,6 +11,9 @@ from qfin._types import FloatArray
 from qfin._validation import as_unit_cube, check_fitted
 from qfin.copulas.contract import from_latent, to_latent
 from qfin.copulas.events import Event
+from qfin.copulas.independence import IndependenceCopula
+from qfin.copulas.uniform_margins import UniformMarginsBase
+from qfin.exceptions import InputError
 
 if TYPE_CHECKING:
     from qfin.copulas.conditional import ConditionalCopula, Given
@@ -18,6 +21,18 @@ if TYPE_CHECKING:
 
 # Draws from which a resample given an event is taken at least, so that few draws asked for are still independent.
 _LEAST_GIVEN = 2_000
+# Rows of draws that pass through the base at a time: bounds memory whatever the number of draws.
+_CHUNK = 8_192
+
+# Bases under which all dependence is the machine's, so that boxes in u are boxes in y.
+PURE_BASES = (IndependenceCopula, UniformMarginsBase)
+
+
+@runtime_checkable
+class MachineWithMargins(Protocol):
+    """A Born machine whose registers' own densities are known in closed form."""
+
+    def marginal_moments(self) -> FloatArray: ...
 
 
 def uniform_margins_of(u: FloatArray) -> FloatArray:
@@ -40,7 +55,7 @@ class BornCopula(BaseEstimator):  # type: ignore[misc]
     -----
     The density integrates to one on the cube, but its margins are only as uniform as the training made them: see
     `qfin.evaluation.margin_deviation`, and `sample(..., uniform_margins=True)`, which replaces each column of the draws
-    by its ranks.
+    by its ranks. On the independence base they can be made exactly uniform: see `uniformised`.
     """
 
     def __init__(self, base: Any = None, machine: Any = None):
@@ -97,11 +112,24 @@ class BornCopula(BaseEstimator):  # type: ignore[misc]
 
             rng = as_generator(rng)
             return draws_given(self, given, max(n_samples, _LEAST_GIVEN), rng=rng).equal(n_samples, rng)
-        y = self.machine_.sample(n_samples, rng=rng)
-        u: FloatArray = self.base_.inverse_rosenblatt(from_latent(y))
+        u: FloatArray = self.machine_.sample(n_samples, rng=rng)
+        for first in range(0, len(u), _CHUNK):
+            rows = slice(first, first + _CHUNK)
+            u[rows] = self.base_.inverse_rosenblatt(from_latent(u[rows]))
         if uniform_margins:
             u = uniform_margins_of(u)
         return u
+
+    def uniformised(self) -> Self:
+        """The pure Born copula with exactly uniform margins: u_i = F_i(y_i), F_i of the register's own density.
+
+        Density, draws, marginals, and the probabilities of boxes stay exact.
+        """
+        check_fitted(self, "machine_")
+        if not (isinstance(self.base_, PURE_BASES) and isinstance(self.machine_, MachineWithMargins)):
+            kinds = f"{type(self.machine_).__name__} on {type(self.base_).__name__}"
+            raise InputError(f"uniformised: expected a matrix product state on the independence base, received {kinds}")
+        return self.from_parts(UniformMarginsBase().fit(self.machine_), self.machine_)
 
     def probability(self, event: Event, *, n_samples: int = 20_000, rng: RandomLike = None) -> "EventProbability":
         """P(event): exact for boxes and unions of boxes under a pure Born copula, else estimated."""

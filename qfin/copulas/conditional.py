@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from qfin._random import RandomLike, as_generator
 from qfin._types import FloatArray, IntArray
@@ -71,22 +70,30 @@ class ConditionalCopula:
     def cdf(self, upper: FloatArray, lower: FloatArray | None = None) -> FloatArray:
         """P(lower < u ≤ upper | given) of each row, shape (n,); exact, for pure Born copulas."""
         upper = np.asarray(upper, dtype=np.float64)
-        edges = [ndtri(np.zeros_like(upper) if lower is None else np.asarray(lower, dtype=np.float64)), ndtri(upper)]
+        lower = np.zeros_like(upper) if lower is None else np.asarray(lower, dtype=np.float64)
+        edges = [self._latent(bound) for bound in (lower, upper)]
         return self._ratios(lambda basis, rows: box_matrices(basis, edges[0][rows], edges[1][rows]), len(upper))
 
     def logpdf(self, u: FloatArray) -> FloatArray:
         """Log density of each row, shape (n,), nats; exact, for pure Born copulas."""
-        y = ndtri(as_unit_cube(u, n_columns=len(self.kept)))
-        return np.asarray(np.log(self._ratios(lambda basis, rows: point_matrices(basis, y[rows]), len(y))))
+        u = as_unit_cube(u, n_columns=len(self.kept))
+        y = self._latent(u)
+        ratios = self._ratios(lambda basis, rows: point_matrices(basis, y[rows]), len(y))
+        return np.asarray(np.log(ratios) + self.copula.base_.column_log_density(u, self.kept))
+
+    def _latent(self, u: FloatArray) -> FloatArray:
+        if not isinstance(self._confined(), MPSBornMachine):
+            raise InputError("this law: expected a pure Born copula")
+        return np.asarray(self.copula.base_.column_latent(u, self.kept))
 
     def _ratios(self, matrices_of: Any, n_rows: int) -> FloatArray:
         machine = self._confined()
-        if not isinstance(machine, MPSBornMachine) or set(self.given) & set(self.kept):
-            raise InputError("this law: expected a pure Born copula and nothing given of the assets kept")
+        if set(self.given) & set(self.kept):
+            raise InputError("this law: expected nothing given of the assets kept")
         tensors = machine.tensors_
         basis = HermiteBasis(tensors[0].shape[1])
         matrices: list[FloatArray | None] = [None] * len(tensors)
-        for column, intervals in in_latent(self._box).items():
+        for column, intervals in in_latent(self._box, self.copula.base_).items():
             matrices[column] = site_matrix(basis, intervals)[None]
         condition = masses(tensors, matrices)[0]
         result = np.empty(n_rows)

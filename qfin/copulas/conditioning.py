@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from scipy.special import ndtri
 
 from qfin._random import RandomLike, as_generator
 from qfin._threads import one_blas_thread
 from qfin._types import FloatArray, IntArray
-from qfin.copulas.born import BornCopula
+from qfin.copulas.born import PURE_BASES, BornCopula
 from qfin.copulas.contract import from_latent
 from qfin.copulas.events import Box, Event, Piece, pieces_of
-from qfin.copulas.independence import IndependenceCopula
 from qfin.copulas.reference import Reference, reference_of
 from qfin.copulas.tilting import tilted_proposal
 from qfin.copulas.truncated import BoxProposal, draw_in_box, systematic
@@ -98,7 +96,7 @@ def draws_given(
             raise InputError("event: expected one that can happen, received one that contradicts itself")
         machine = exact_machine(copula, pieces)
         if machine is not None:
-            return _exact_draws(machine, pieces, n_samples, rng)
+            return _exact_draws(machine, copula.base_, pieces, n_samples, rng)
         return weighted_draws(reference_of(copula, rng), pieces, n_samples, rng)
 
 
@@ -115,7 +113,7 @@ def probability_of(
     pieces = pieces_of(event, copula.n_assets_, assets, given)
     machine = exact_machine(copula, pieces)
     if machine is not None:
-        return EventProbability(sum(machine.mass(in_latent(piece.box)) for piece in pieces), 0.0, True)
+        return EventProbability(float(_masses(machine, copula.base_, pieces).sum()), 0.0, True)
     if not pieces or all(not piece.box and piece.depth is None for piece in pieces):
         return EventProbability(float(len(pieces) > 0), 0.0, True)
     rng = as_generator(rng)
@@ -133,23 +131,34 @@ def exact_machine(copula: Any, pieces: tuple[Piece, ...]) -> ConfinedMachine | N
     if (
         all(piece.depth is None for piece in pieces)
         and isinstance(copula, BornCopula)
-        and isinstance(copula.base_, IndependenceCopula)
+        and isinstance(copula.base_, PURE_BASES)
         and isinstance(copula.machine_, ConfinedMachine)
     ):
         return copula.machine_
     return None
 
 
-def in_latent(box: Box) -> dict[int, list[tuple[float, float]]]:
-    """A box in u as a box in y = Φ⁻¹(u)."""
-    return {column: [(float(ndtri(a)), float(ndtri(b))) for a, b in intervals] for column, intervals in box.items()}
+def in_latent(box: Box, base: Any) -> dict[int, list[tuple[float, float]]]:
+    """A box in u as a box in y, under the base of a pure Born copula."""
+    edges = {column: base.column_latent(np.ravel(intervals)[:, None], [column]) for column, intervals in box.items()}
+    return {column: [(float(a), float(b)) for a, b in values.reshape(-1, 2)] for column, values in edges.items()}
+
+
+def _masses(machine: ConfinedMachine, base: Any, pieces: tuple[Piece, ...]) -> FloatArray:
+    """Probability of each piece, times the base's density of the values among its intervals."""
+    masses = np.array([machine.mass(in_latent(piece.box, base)) for piece in pieces])
+    for k, piece in enumerate(pieces):
+        points = [column for column, intervals in piece.box.items() if intervals[0][0] == intervals[0][1]]
+        values = np.array([[piece.box[column][0][0] for column in points]])
+        masses[k] *= np.exp(base.column_log_density(values, points)[0])
+    return masses
 
 
 def _exact_draws(
-    machine: ConfinedMachine, pieces: tuple[Piece, ...], n_samples: int, rng: np.random.Generator
+    machine: ConfinedMachine, base: Any, pieces: tuple[Piece, ...], n_samples: int, rng: np.random.Generator
 ) -> EventDraws:
-    confinements = [in_latent(piece.box) for piece in pieces]
-    masses = np.array([machine.mass(confinement) for confinement in confinements])
+    confinements = [in_latent(piece.box, base) for piece in pieces]
+    masses = _masses(machine, base, pieces)
     if masses.sum() <= 0.0:
         raise InputError("event: expected a probability above zero, received one that is zero in double precision")
     counts = rng.multinomial(n_samples, masses / masses.sum())
@@ -157,7 +166,8 @@ def _exact_draws(
         [machine.sample_confined(c, int(k), rng=rng) for c, k in zip(confinements, counts, strict=True) if k]
     )
     likelihood = EventProbability(float(masses.sum()), 0.0, True)
-    return EventDraws(from_latent(y[rng.permutation(n_samples)]), None, likelihood)
+    u = base.inverse_rosenblatt(from_latent(y[rng.permutation(n_samples)]))
+    return EventDraws(u, None, likelihood)
 
 
 def weighted_draws(

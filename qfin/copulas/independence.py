@@ -1,8 +1,10 @@
 """The independence copula: density one, and the Rosenblatt transform is the identity."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
+from scipy.special import ndtri
 from sklearn.base import BaseEstimator
 
 from qfin._random import RandomLike, as_generator
@@ -24,6 +26,14 @@ class IndependenceCopula(BaseEstimator):  # type: ignore[misc]
     def logpdf(self, u: FloatArray) -> FloatArray:
         check_fitted(self, "n_assets_")
         return np.zeros(len(as_unit_cube(u, n_columns=self.n_assets_)))
+
+    def column_log_density(self, u: FloatArray, columns: Sequence[int]) -> FloatArray:
+        """Sum of the named columns' log densities, for u (n, len(columns)): zero."""
+        return np.zeros(len(u))
+
+    def column_latent(self, u: FloatArray, columns: Sequence[int]) -> FloatArray:
+        """y = Φ⁻¹(u) of the named columns, u (n, len(columns)); 0 and 1 go to ∓∞."""
+        return np.asarray(ndtri(u))
 
     def rosenblatt(self, u: FloatArray) -> FloatArray:
         check_fitted(self, "n_assets_")

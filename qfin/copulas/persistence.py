@@ -20,6 +20,7 @@ _PACKAGES = {
     "StackedCopula": "qfin.copulas",
     "StudentTCopula": "qfin.copulas",
     "TriangularTCopula": "qfin.copulas",
+    "UniformMarginsBase": "qfin.copulas",
     "VineCopula": "qfin.copulas",
 }
 

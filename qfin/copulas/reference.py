@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qfin._types import FloatArray
-from qfin.copulas.born import BornCopula
+from qfin.copulas.born import PURE_BASES, BornCopula
 from qfin.copulas.elliptical import GaussianCopula, StudentTCopula
 from qfin.copulas.independence import IndependenceCopula
 from qfin.copulas.truncated import Elliptical
@@ -28,7 +28,7 @@ def reference_of(copula: Any, rng: np.random.Generator) -> Reference:
 
     A pure Born copula keeps all dependence in |Ψ|², so that its base is not near it.
     """
-    pure = isinstance(copula, BornCopula) and isinstance(copula.base_, IndependenceCopula)
+    pure = isinstance(copula, BornCopula) and isinstance(copula.base_, PURE_BASES)
     law = None if pure else _elliptical(copula.base_ if isinstance(copula, BornCopula) else copula)
     if law is None:
         fitted = _fitted_student_t(copula, rng)

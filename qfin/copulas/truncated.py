@@ -7,8 +7,8 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from qfin._types import BoolArray, FloatArray, IntArray
 from qfin.copulas.contract import open_unit
-from qfin.copulas.elliptical import t_log_density
 from qfin.copulas.events import Box, Intervals
+from qfin.copulas.student import t_log_density
 
 _LOG_SQRT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 _SMALLEST = 1e-200

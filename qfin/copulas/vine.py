@@ -9,6 +9,7 @@ from qfin._random import RandomLike, as_generator, integer_seed
 from qfin._types import AnyArray, FloatArray
 from qfin._validation import as_unit_cube, check_fitted
 from qfin.copulas.contract import open_unit
+from qfin.copulas.student_vine import inverse_rosenblatt, student_pairs
 from qfin.exceptions import InputError
 
 VineFamily = Literal["student", "parametric", "tll"]
@@ -62,7 +63,10 @@ class VineCopula(BaseEstimator):  # type: ignore[misc]
         return open_unit(self._vine.rosenblatt(self._door(u), num_threads=self.n_threads))
 
     def inverse_rosenblatt(self, w: FloatArray) -> FloatArray:
-        return open_unit(self._vine.inverse_rosenblatt(self._door(w, "w"), num_threads=self.n_threads))
+        w, pairs = self._door(w, "w"), student_pairs(self._vine)
+        if pairs is not None:
+            return inverse_rosenblatt(self._vine, pairs, w)
+        return open_unit(self._vine.inverse_rosenblatt(w, num_threads=self.n_threads))
 
     def sample(self, n_samples: int = 1, *, rng: RandomLike = None) -> FloatArray:
         seeds = [integer_seed(as_generator(rng))]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,6 +23,9 @@ class Progress(Protocol):
 
     def update(self, done: float, total: float) -> None: ...
 
+    def look(self, curve: str, step: int, info: Mapping[str, float]) -> None:
+        """A point of a training curve: log-likelihood above the base on `train` and `validation` days."""
+
     def finish(self, stage: str, seconds: float, restored: bool) -> None: ...
 
 
@@ -35,8 +38,23 @@ class Silent:
     def update(self, done: float, total: float) -> None:
         pass
 
+    def look(self, curve: str, step: int, info: Mapping[str, float]) -> None:
+        pass
+
     def finish(self, stage: str, seconds: float, restored: bool) -> None:
         pass
+
+
+def watched(
+    progress: Progress, curve: str, first: float = 0.0, last: float = 1.0
+) -> Callable[[int, int, dict[str, float]], None]:
+    """A training's `on_step` that fills the part of the bar from `first` to `last` and tells the points of a curve."""
+
+    def on_step(step: int, max_steps: int, info: dict[str, float]) -> None:
+        progress.update(first + (last - first) * step / max_steps, 1.0)
+        progress.look(curve, step, info)
+
+    return on_step
 
 
 @dataclass

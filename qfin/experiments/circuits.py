@@ -12,7 +12,7 @@ from qfin.basis import HermiteBasis
 from qfin.born import CircuitBornMachine, MPSBornMachine, map_mps_to_circuit
 from qfin.born.circuit import distant_pairs
 from qfin.born.mapping import circuit_tensors, register_tensors
-from qfin.experiments.checkpoints import Arrays, Progress, Stages, with_prefix, without_prefix
+from qfin.experiments.checkpoints import Arrays, Progress, Stages, watched, with_prefix, without_prefix
 from qfin.experiments.config import QuantumConfig, RunConfig
 from qfin.quantum.ansatz import Ansatz
 
@@ -129,7 +129,7 @@ def _train(
         seed=seed,
     )
     started = time.perf_counter()
-    machine.fit(y[~held_out], y[held_out], on_step=lambda step, total, _: progress.update(step, 2 * total))
+    machine.fit(y[~held_out], y[held_out], on_step=watched(progress, "circuit", 0.0, 0.5))
     seconds = time.perf_counter() - started
     twin = MPSBornMachine(
         2**size,
@@ -137,7 +137,7 @@ def _train(
         penalty=config.born.penalty,
         max_steps=config.born.max_steps,
         seed=seed,
-    ).fit(y, held_out=held_out, on_step=lambda step, total: progress.update(total + step, 2 * total))
+    ).fit(y, held_out=held_out, on_step=lambda step, total, _: progress.update(total + step, 2 * total))
     record = machine.record_
     facts = {
         "distant_pairs": (np.asarray(pairs) // size).tolist(),

@@ -11,6 +11,7 @@ from qfin.copulas.born import uniform_margins_of
 from qfin.evaluation import kendall_error, margin_deviation, tail_dependence_error
 from qfin.experiments.checkpoints import Arrays, Progress
 from qfin.experiments.config import RunConfig
+from qfin.experiments.figures import tail_dependence_by_level
 from qfin.experiments.models import Models
 from qfin.experiments.panel import Panel
 from qfin.risk import expected_shortfall, value_at_risk
@@ -40,6 +41,7 @@ def draw_scenarios(
             "margin_dev": margin_deviation(u_of(raw, panel)),
         }
         arrays[f"losses_{name}"] = losses
+        arrays[f"dependence_{name}"] = tail_dependence_by_level(u)
         arrays[f"draws_{name}"] = returns[:_SHOWN_DRAWS, :_SHOWN_ASSETS]
     return facts, arrays
 

@@ -11,6 +11,7 @@ from qfin.experiments.models import Models
 from qfin.experiments.panel import Panel
 
 _GRID = 121
+TAIL_LEVELS = np.geomspace(0.005, 0.5, 25)
 
 
 def pair_density_arrays(panel: Panel, models: Models, circuit: CircuitBornMachine) -> dict[str, Any]:
@@ -58,14 +59,33 @@ def circuit_pair_ratio(circuit: CircuitBornMachine, y: FloatArray) -> FloatArray
     return np.asarray(np.einsum("na,ab,nb->n", pair, gram.reshape(size**2, size**2), pair, optimize=True).real)
 
 
+def tail_dependence_by_level(u: FloatArray) -> FloatArray:
+    """Mean tail dependence of all pairs at `TAIL_LEVELS` and its standard error, (4, n_levels): lower, upper, errors.
+
+    P(both beyond q)/q, averaged over pairs: with k assets beyond q on a day, k(k − 1)/(d(d − 1)q) in the mean of days.
+    The errors take days for independent. By the ranks of u itself, lest a shift of the margins be read as dependence.
+    """
+    n, d = u.shape
+    ranks = u.argsort(axis=0).argsort(axis=0)
+    values, errors = np.empty((2, len(TAIL_LEVELS))), np.empty((2, len(TAIL_LEVELS)))
+    for tail, places in enumerate((ranks, n - 1 - ranks)):
+        for j, level in enumerate(TAIL_LEVELS):
+            beyond = (places < level * n).sum(axis=1)
+            shares = beyond * (beyond - 1.0) / (d * (d - 1.0) * level)
+            values[tail, j], errors[tail, j] = shares.mean(), shares.std() / np.sqrt(n)
+    return np.concatenate([values, errors])
+
+
 def tail_arrays(panel: Panel, draws: dict[str, Any]) -> dict[str, Any]:
-    """Simple returns of the first two assets: test days, training days and the models' draws."""
+    """Simple returns of the first two assets, and tail dependence by level: test days and the models' draws."""
     arrays: dict[str, Any] = {
         "assets": np.array(panel.assets[:2]),
         "returns_test": panel.test.to_numpy()[:, :2],
         "returns_train": panel.train.to_numpy()[:, :2],
+        "levels": TAIL_LEVELS,
+        "dependence_test": tail_dependence_by_level(panel.u_test),
     }
-    return arrays | {name: values for name, values in draws.items() if name.startswith("draws_")}
+    return arrays | {name: values for name, values in draws.items() if name.startswith(("draws_", "dependence_"))}
 
 
 def day_arrays(panel: Panel, daily: dict[str, FloatArray]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from qfin.copulas import (
     copula_from_arrays,
     copula_to_arrays,
 )
-from qfin.experiments.checkpoints import Arrays, Progress, Stages, with_prefix, without_prefix
+from qfin.experiments.checkpoints import Arrays, Progress, Stages, watched, with_prefix, without_prefix
 from qfin.experiments.config import RunConfig
 from qfin.experiments.panel import Panel
 from qfin.marginals import EmpiricalGPD, MarginalPanel
@@ -120,7 +120,7 @@ def _fit_mps(config: RunConfig, panel: Panel, base: Any, progress: Progress) -> 
         seed=integer_seed(stream(config.seed, "born", "mps")),
     )
     started = time.perf_counter()
-    machine.fit(BornCopula.from_parts(base, machine).latent(panel.u_train), on_step=progress.update)
+    machine.fit(BornCopula.from_parts(base, machine).latent(panel.u_train), on_step=watched(progress, "mps"))
     seconds = time.perf_counter() - started
     record = machine.record_
     facts = {

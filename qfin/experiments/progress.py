@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ _EVERY = 0.3  # seconds between two writings
 
 
 class ProgressFile:
-    """Writes `stage`, `description`, `done` (0 to 1 of the stage) and the finished `stages` as JSON."""
+    """Writes `stage`, `description`, `done` (0 to 1 of it), the finished `stages` and training `curves` as JSON."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        self._content: dict[str, Any] = {"stage": "", "description": "", "done": 0.0, "stages": []}
+        self._content: dict[str, Any] = {"stage": "", "description": "", "done": 0.0, "stages": [], "curves": {}}
         self._written = 0.0
 
     def start(self, stage: str, description: str) -> None:
@@ -31,6 +31,10 @@ class ProgressFile:
         self._content["done"] = min(1.0, done / total)
         if time.monotonic() - self._written > _EVERY:
             self._write()
+
+    def look(self, curve: str, step: int, info: Mapping[str, float]) -> None:
+        for name, value in {"steps": step, **info}.items():
+            self._content["curves"].setdefault(f"{curve}_{name}", []).append(value)
 
     def finish(self, stage: str, seconds: float, restored: bool) -> None:
         self._content["done"] = 1.0
@@ -56,6 +60,10 @@ class Together:
     def update(self, done: float, total: float) -> None:
         for listener in self._listeners:
             listener.update(done, total)
+
+    def look(self, curve: str, step: int, info: Mapping[str, float]) -> None:
+        for listener in self._listeners:
+            listener.look(curve, step, info)
 
     def finish(self, stage: str, seconds: float, restored: bool) -> None:
         for listener in self._listeners:

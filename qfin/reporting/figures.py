@@ -150,7 +150,7 @@ def _dependence(record: dict[str, Any], arrays: Arrays) -> FigureBlock:
     wide, narrow = (
         tail_dependence_figure(arrays["levels"], data, errors, models, narrow=narrow) for narrow in (False, True)
     )
-    return _block(
+    return FigureBlock(
         "dependence",
         "Does dependence last into the tails?",
         "Mean over all pairs of assets: when one of them is among its worst (left) or best (right) days, how often the "

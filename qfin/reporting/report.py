@@ -12,6 +12,7 @@ from markupsafe import Markup
 from qfin.experiments.run_folder import RunFolder
 from qfin.reporting import numbers, tables, words
 from qfin.reporting.figures import mapping_figures, result_figures
+from qfin.reporting.resources import resource_table
 from qfin.viz import plotly_script
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -52,6 +53,7 @@ def _context(folder: RunFolder) -> dict[str, Any]:
         "head": tables.head_table(record),
         "head_assets": (record.get("mapping") or {}).get("assets") or [],
         "samplers": tables.sampler_table(record),
+        "resources": resource_table(folder),
         "unusual": tables.unusual_table(record),
         "n_simulated": (record.get("unusual") or {}).get("n_simulated"),
         "figures": list(result_figures(folder)),

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
+    "conditional_figure": "qfin.viz.stress",
     "cumulative_difference_figure": "qfin.viz.evaluation",
     "entanglement_figure": "qfin.viz.born",
     "fidelity_figure": "qfin.viz.born",
@@ -12,6 +13,7 @@ _PUBLIC = {
     "model_style": "qfin.viz.theme",
     "pair_density_figure": "qfin.viz.copulas",
     "plotly_script": "qfin.viz.html",
+    "tail_dependence_figure": "qfin.viz.dependence",
     "tail_scatter_figure": "qfin.viz.scenarios",
     "training_figure": "qfin.viz.training",
 }

@@ -28,6 +28,7 @@ PLAIN: dict[str, Callable[[], Any]] = {
     "independence": IndependenceCopula,
     "gaussian": GaussianCopula,
     "student_t": StudentTCopula,
+    "factor_t": lambda: StudentTCopula(factors=True),
     "triangular_t": TriangularTCopula,
     "vine_student": lambda: VineCopula("student"),
     "vine_parametric": lambda: VineCopula("parametric"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from qfin.experiments.figures import TAIL_LEVELS, tail_dependence_by_level
 from qfin.experiments.run_folder import RunFolder
 from qfin.risk import expected_shortfall, value_at_risk
 
@@ -100,6 +101,9 @@ def example_arrays(
             "returns_test": test[:, :2],
             "returns_train": train[:, :2],
             **{f"draws_{name}": draws[name][:5000, :2] for name in ("student_t", "mps", "circuit")},
+            "levels": TAIL_LEVELS,
+            "dependence_test": tail_dependence_by_level(test),
+            **{f"dependence_{name}": tail_dependence_by_level(draws[name]) for name in MODELS},
         },
         "days": {"dates": dates, **{f"loglik_{name}": values for name, values in log_density.items()}},
     }

@@ -85,10 +85,11 @@ def test_sections_come_in_reading_order(make_run: Maker) -> None:
     assert [attrs["href"] for attrs in page.all("a")] == [f"#{name}" for name in ids]
     figures = [attrs["id"] for attrs in page.all("div") if attrs.get("role") == "img"]
     assert figures == [
-        f"figure-{name}" for name in ("losses", "gains", "tail", "density", "training", "fidelity", "entanglement")
+        f"figure-{name}"
+        for name in ("losses", "gains", "tail", "dependence", "density", "training", "fidelity", "entanglement")
     ]
     assert len(page.all("h1")) == 1
-    assert len(page.all("figure")) == len(page.all("figcaption")) == 7
+    assert len(page.all("figure")) == len(page.all("figcaption")) == 8
     assert page.all("html") == [{"lang": "en"}]
 
 
@@ -166,7 +167,7 @@ def test_names_and_texts_cannot_become_markup(make_run: Maker) -> None:
     folder = make_run(assets=[ATTACK, "B", "C"], change=change)
     page = page_of(folder)
     assert "<script>alert(" not in (folder.path / "report.html").read_text()
-    assert len(page.all("script")) == 1 + 7
+    assert len(page.all("script")) == 1 + 8
     assert page.text.count(ATTACK) >= 8
     assert any(ATTACK in attrs.get("aria-label", "") for attrs in page.all("div"))
     assert all(tag not in ("img", "iframe", "object", "embed") for tag, _ in page.elements)

@@ -40,13 +40,13 @@ def test_report_is_drawn_whole_and_alone(browser: Any, make_run: Maker, width: i
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text))
     page.goto(path.as_uri())
-    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 7")
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 8")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     sizes = page.evaluate(
         "[...document.querySelectorAll('.js-plotly-plot')].map(e =>"
         " [e.clientWidth, e.querySelector('.main-svg').clientWidth, e.querySelectorAll('.trace, .contour').length])"
     )
-    assert len(sizes) == 7
+    assert len(sizes) == 8
     for container, drawn, n_traces in sizes:
         assert container == drawn
         assert n_traces > 0
