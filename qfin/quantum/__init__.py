@@ -9,10 +9,18 @@ from typing import Any
 _PUBLIC = {
     "Ansatz": "qfin.quantum.ansatz",
     "statevector": "qfin.quantum.engine",
+    "NumberConservingAnsatz": "qfin.quantum.number_conserving",
+    "Subspace": "qfin.quantum.subspace",
+    "subspace_state": "qfin.quantum.subspace",
+    "copula_ansatz": "qfin.quantum.families",
+    "ry_cz_ansatz": "qfin.quantum.families",
     "to_qiskit": "qfin.quantum.circuits",
+    "from_qiskit": "qfin.quantum.circuits",
+    "to_cx": "qfin.quantum.circuits",
     "CircuitSampler": "qfin.quantum.samplers",
     "StatevectorCircuitSampler": "qfin.quantum.samplers",
     "AerCircuitSampler": "qfin.quantum.samplers",
+    "RuntimeCircuitSampler": "qfin.quantum.runtime",
 }
 
 __all__ = [*_PUBLIC]

@@ -1,17 +1,18 @@
-"""Gates as data: a list of two-qubit blocks, each a fixed unitary times the exponential of its 15 angles.
+"""Gates as data: a list of two-qubit blocks, each a fixed unitary times the exponential of up to 15 angles.
 
 Block b acts as U0_b · exp(i Σ_p θ_{b,p} P_p). At θ = 0 it is U0_b, and there its 15 angles move it in 15 independent
 directions, so that training can start from a prepared state and from the identity alike.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qfin._types import AnyArray, ComplexArray, FloatArray, IntArray
+from qfin._types import AnyArray, BoolArray, ComplexArray, FloatArray, IntArray
 from qfin.exceptions import InputError
 
 _ONE_QUBIT = {
@@ -29,6 +30,18 @@ N_ANGLES = len(PAULIS)
 _UNITARITY = 1e-8
 
 
+class BlockCircuit(Protocol):
+    """Two-qubit unitaries on pairs of qubits, in order: what an exporter needs of an ansatz."""
+
+    @property
+    def n_qubits(self) -> int: ...
+
+    @property
+    def pairs(self) -> IntArray: ...
+
+    def unitaries(self, params: ArrayLike | None = None) -> ComplexArray: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Ansatz:
     """Two-qubit blocks on a row of qubits, in order of application.
@@ -42,41 +55,39 @@ class Ansatz:
     fixed : complex array, shape (n_blocks, 4, 4)
         The unitaries U0.
 
-    The parameters θ are one flat array of 15 angles per block, block after block, in the order of `PAULI_LABELS`.
+    active : bool array, shape (n_blocks, 15), optional
+        Which angles of each block are parameters, in the order of `PAULI_LABELS`; the others stay zero. All by default.
+
+    The parameters θ are one flat array of the active angles, block after block, in the order of `PAULI_LABELS`.
     """
 
     n_qubits: int
     pairs: IntArray
     fixed: ComplexArray
+    active: BoolArray = field(default=None)  # type: ignore[arg-type]  # filled in __post_init__
 
     def __post_init__(self) -> None:
-        if self.n_qubits < 1:
-            raise InputError(f"n_qubits: expected at least 1, received {self.n_qubits}")
-        pairs = _checked_pairs(self.pairs, self.n_qubits)
-        fixed = np.array(self.fixed, dtype=np.complex128)
-        if fixed.shape != (len(pairs), 4, 4):
-            raise InputError(f"fixed: expected shape ({len(pairs)}, 4, 4), received {fixed.shape}")
-        defect = np.abs(fixed.conj().transpose(0, 2, 1) @ fixed - np.eye(4)).max(axis=(1, 2), initial=0.0)
-        if not (defect <= _UNITARITY).all():
-            worst = int(np.argmax(np.where(np.isnan(defect), np.inf, defect)))
+        pairs = checked_pairs(self.pairs, self.n_qubits)
+        fixed = checked_unitaries(self.fixed, len(pairs))
+        active = np.ones((len(pairs), N_ANGLES), dtype=bool) if self.active is None else np.array(self.active)
+        if active.shape != (len(pairs), N_ANGLES) or active.dtype != bool:
             raise InputError(
-                f"fixed: expected unitary blocks, received |U†U − 1| = {defect[worst]:.1e} at block {worst}"
+                f"active: expected booleans ({len(pairs)}, {N_ANGLES}), received {active.dtype} of shape {active.shape}"
             )
-        for name, array in (("pairs", pairs), ("fixed", fixed)):
+        for name, array in (("pairs", pairs), ("fixed", fixed), ("active", active)):
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 
     @classmethod
     def identity(cls, n_qubits: int, pairs: ArrayLike) -> "Ansatz":
         """Identity blocks on `pairs`."""
-        checked = _checked_pairs(pairs, n_qubits)
-        return cls(n_qubits, checked, _identities(len(checked)))
+        checked = checked_pairs(pairs, n_qubits)
+        return cls(n_qubits, checked, identities(len(checked)))
 
     @classmethod
     def linear_chain(cls, n_qubits: int, n_layers: int) -> "Ansatz":
         """`n_layers` staircases of identity blocks on (0, 1), (1, 2), … (n_qubits − 2, n_qubits − 1)."""
-        first = np.arange(max(0, n_qubits - 1))
-        return cls.identity(n_qubits, np.tile(np.stack([first, first + 1], axis=1), (n_layers, 1)))
+        return cls.identity(n_qubits, chain_pairs(n_qubits, n_layers))
 
     @property
     def n_blocks(self) -> int:
@@ -84,17 +95,20 @@ class Ansatz:
 
     @property
     def n_params(self) -> int:
-        """15 angles per block."""
-        return N_ANGLES * self.n_blocks
+        """The active angles: 15 per block where all are."""
+        return int(self.active.sum())
+
+    def angles(self, params: ArrayLike) -> FloatArray:
+        """The 15 angles of each block, shape (n_blocks, 15), zero where they are not active."""
+        angles = np.zeros((self.n_blocks, N_ANGLES))
+        angles[self.active] = self.checked_params(params)
+        return angles
 
     def unitaries(self, params: ArrayLike | None = None) -> ComplexArray:
         """The blocks U0 · exp(iΣθP), shape (n_blocks, 4, 4); `params` None means θ = 0."""
         if params is None:
             return self.fixed
-        angles = self.checked_params(params).reshape(-1, N_ANGLES)
-        values, vectors = np.linalg.eigh(np.tensordot(angles, PAULIS, axes=1))
-        exponential = (vectors * np.exp(1j * values)[:, None, :]) @ vectors.conj().transpose(0, 2, 1)
-        blocks: ComplexArray = self.fixed @ exponential
+        blocks: ComplexArray = self.fixed @ exponentials(self.angles(params))
         return blocks
 
     def state(self, params: ArrayLike | None = None) -> ComplexArray:
@@ -102,50 +116,95 @@ class Ansatz:
 
         For one evaluation; training goes through `qfin.quantum.engine.statevector`, which is compiled.
         """
-        state = np.zeros((2,) * self.n_qubits, dtype=np.complex128)
-        state.flat[0] = 1.0
-        for (a, b), block in zip(self.pairs.tolist(), self.unitaries(params), strict=True):
-            moved = np.moveaxis(state, (a, b), (0, 1))
-            moved = (block @ moved.reshape(4, -1)).reshape(moved.shape)
-            state = np.moveaxis(moved, (0, 1), (a, b))
-        return np.ascontiguousarray(state).reshape(-1)
+        state = np.zeros(2**self.n_qubits, dtype=np.complex128)
+        state[0] = 1.0
+        return apply_blocks(state, self.pairs, self.unitaries(params))
 
     def extended(self, pairs: ArrayLike) -> "Ansatz":
         """This ansatz followed by identity blocks on `pairs`; its state at θ = 0 is unchanged."""
-        added = Ansatz.identity(self.n_qubits, pairs)
-        return Ansatz(
-            self.n_qubits, np.concatenate([self.pairs, added.pairs]), np.concatenate([self.fixed, added.fixed])
+        return self.followed_by(Ansatz.identity(self.n_qubits, pairs))
+
+    def followed_by(self, later: "Ansatz") -> "Ansatz":
+        """The blocks of this ansatz, then those of `later`, on the same qubits."""
+        if later.n_qubits != self.n_qubits:
+            raise InputError(f"later: expected {self.n_qubits} qubits, received {later.n_qubits}")
+        pairs, fixed, active = (
+            np.concatenate([getattr(self, name), getattr(later, name)]) for name in ("pairs", "fixed", "active")
         )
+        return Ansatz(self.n_qubits, pairs, fixed, active)
 
     def absorbed(self, params: ArrayLike) -> "Ansatz":
         """The same circuit with `params` folded into the fixed unitaries, so that it stands at θ = 0 again."""
-        return Ansatz(self.n_qubits, self.pairs, self.unitaries(params))
+        return Ansatz(self.n_qubits, self.pairs, self.unitaries(params), self.active)
 
     def checked_params(self, params: ArrayLike) -> FloatArray:
         """A copy of `params` as float64 of shape (n_params,), or an `InputError`."""
-        flat = np.array(params, dtype=np.float64)
-        if flat.shape != (self.n_params,):
-            raise InputError(f"params: expected shape ({self.n_params},), received {flat.shape}")
-        if not np.isfinite(flat).all():
-            raise InputError(f"params: expected finite angles, received {flat[~np.isfinite(flat)][0]}")
-        return flat
+        return checked_angles(params, self.n_params)
 
     def to_arrays(self) -> dict[str, AnyArray]:
         """The ansatz as plain arrays."""
-        return {"n_qubits": np.array(self.n_qubits), "pairs": self.pairs, "fixed": self.fixed}
+        return {"n_qubits": np.array(self.n_qubits), "pairs": self.pairs, "fixed": self.fixed, "active": self.active}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> "Ansatz":
         """The ansatz that `to_arrays` wrote."""
-        return cls(int(arrays["n_qubits"]), arrays["pairs"], arrays["fixed"])
+        return cls(int(arrays["n_qubits"]), arrays["pairs"], arrays["fixed"], arrays.get("active"))  # type: ignore[arg-type]
 
 
-def _identities(n_blocks: int) -> ComplexArray:
+def exponentials(angles: FloatArray) -> ComplexArray:
+    """exp(iΣθP) of angles (n_blocks, 15), shape (n_blocks, 4, 4)."""
+    values, vectors = np.linalg.eigh(np.tensordot(angles, PAULIS, axes=1))
+    result: ComplexArray = (vectors * np.exp(1j * values)[:, None, :]) @ vectors.conj().transpose(0, 2, 1)
+    return result
+
+
+def apply_blocks(state: ComplexArray, pairs: IntArray, unitaries: ComplexArray) -> ComplexArray:
+    """The blocks applied to a state vector (2**n_qubits,), one after another."""
+    tensor = state.reshape((2,) * (state.size.bit_length() - 1))
+    for (a, b), block in zip(pairs.tolist(), unitaries, strict=True):
+        moved = np.moveaxis(tensor, (a, b), (0, 1))
+        moved = (block @ moved.reshape(4, -1)).reshape(moved.shape)
+        tensor = np.moveaxis(moved, (0, 1), (a, b))
+    return np.ascontiguousarray(tensor).reshape(-1)
+
+
+def chain_pairs(n_qubits: int, n_layers: int) -> IntArray:
+    """(0, 1), (1, 2), … (n_qubits − 2, n_qubits − 1), `n_layers` times."""
+    first = np.arange(max(0, n_qubits - 1))
+    return np.tile(np.stack([first, first + 1], axis=1), (n_layers, 1))
+
+
+def identities(n_blocks: int) -> ComplexArray:
+    """Identity blocks, shape (n_blocks, 4, 4)."""
     return np.tile(np.eye(4, dtype=np.complex128), (n_blocks, 1, 1))
 
 
-def _checked_pairs(pairs: ArrayLike, n_qubits: int) -> IntArray:
-    """A copy of `pairs` as (n_blocks, 2) of two different qubits each."""
+def checked_angles(params: ArrayLike, n_params: int) -> FloatArray:
+    """A copy of `params` as float64 of shape (n_params,), or an `InputError`."""
+    flat = np.array(params, dtype=np.float64)
+    if flat.shape != (n_params,):
+        raise InputError(f"params: expected shape ({n_params},), received {flat.shape}")
+    if not np.isfinite(flat).all():
+        raise InputError(f"params: expected finite angles, received {flat[~np.isfinite(flat)][0]}")
+    return flat
+
+
+def checked_unitaries(fixed: ArrayLike, n_blocks: int) -> ComplexArray:
+    """A copy of `fixed` as unitaries (n_blocks, 4, 4), or an `InputError`."""
+    array = np.array(fixed, dtype=np.complex128)
+    if array.shape != (n_blocks, 4, 4):
+        raise InputError(f"fixed: expected shape ({n_blocks}, 4, 4), received {array.shape}")
+    defect = np.abs(array.conj().transpose(0, 2, 1) @ array - np.eye(4)).max(axis=(1, 2), initial=0.0)
+    if not (defect <= _UNITARITY).all():
+        worst = int(np.argmax(np.where(np.isnan(defect), np.inf, defect)))
+        raise InputError(f"fixed: expected unitary blocks, received |U†U − 1| = {defect[worst]:.1e} at block {worst}")
+    return array
+
+
+def checked_pairs(pairs: ArrayLike, n_qubits: int) -> IntArray:
+    """A copy of `pairs` as (n_blocks, 2) of two different qubits each, or an `InputError`."""
+    if n_qubits < 1:
+        raise InputError(f"n_qubits: expected at least 1, received {n_qubits}")
     array = np.array(pairs)
     if array.size == 0:
         return np.empty((0, 2), dtype=np.int64)

@@ -21,7 +21,7 @@ import numpy as np
 from jax import lax
 
 from qfin.exceptions import InputError
-from qfin.quantum.ansatz import N_ANGLES, PAULIS, Ansatz
+from qfin.quantum.ansatz import PAULIS, Ansatz
 from qfin.quantum.fusion import FusionPlan, Table, fusion_plan
 
 _SQUARINGS = 4
@@ -66,8 +66,8 @@ def statevector(ansatz: Ansatz, params: Any, *, dtype: Any = "complex64") -> jax
 
 
 def ansatz_plan(ansatz: Ansatz) -> FusionPlan:
-    """The order of work for an ansatz of at least one block; equal pairs give the same object."""
-    return fusion_plan(ansatz.n_qubits, tuple((a, b) for a, b in ansatz.pairs.tolist()))
+    """The order of work for an ansatz of at least one block; equal pairs and active angles give the same object."""
+    return fusion_plan(ansatz.n_qubits, tuple((a, b) for a, b in ansatz.pairs.tolist()), ansatz.active.tobytes())
 
 
 def psi(state: Any, features: Any) -> Any:
@@ -117,12 +117,12 @@ def circuit_state(plan: FusionPlan, params: jax.Array, fixed: jax.Array) -> jax.
 
     For compiled loops: ansätze with the same plan share one compilation.
     """
-    blocks = fixed @ _exponential(params.reshape(-1, N_ANGLES), fixed.dtype)
-    real, imag = _apply(plan, _as_real(_fused(plan, blocks)))
+    blocks = fixed @ exponential(jnp.append(params, 0.0)[plan.angles], fixed.dtype)
+    real, imag = _apply(plan, as_real(fused(plan.source, plan.entries, blocks)))
     return lax.complex(real, imag)
 
 
-def _exponential(angles: jax.Array, dtype: Any) -> jax.Array:
+def exponential(angles: jax.Array, dtype: Any) -> jax.Array:
     """exp(iΣθP), shape (n_blocks, 4, 4), by a Taylor series of fixed order and repeated squaring."""
     generator = 1j * jnp.tensordot(angles.astype(dtype), PAULIS.astype(dtype), axes=1) / 2**_SQUARINGS
     identity = jnp.broadcast_to(jnp.eye(4, dtype=dtype), generator.shape)
@@ -136,18 +136,18 @@ def _exponential(angles: jax.Array, dtype: Any) -> jax.Array:
     return result
 
 
-def _fused(plan: FusionPlan, blocks: jax.Array) -> jax.Array:
-    """The unitaries of the fused gates, shape (n_groups, 2**width, 2**width)."""
-    n_groups, n_slots, size, _ = plan.entries.shape
-    values = blocks.reshape(-1, 16)[plan.source]
+def fused(source: Any, entries: Any, blocks: jax.Array) -> jax.Array:
+    """The unitaries of the fused gates of a `FusionPlan`, shape (n_groups, 2**width, 2**width)."""
+    n_groups, n_slots, size, _ = entries.shape
+    values = blocks.reshape(-1, 16)[source]
     constants = jnp.broadcast_to(jnp.array([0, 1], dtype=blocks.dtype), (n_groups, n_slots, 2))
     values = jnp.concatenate([values, constants], axis=-1)
-    matrices = jnp.take_along_axis(values, jnp.asarray(plan.entries.reshape(n_groups, n_slots, -1)), axis=-1)
+    matrices = jnp.take_along_axis(values, jnp.asarray(entries.reshape(n_groups, n_slots, -1)), axis=-1)
     slots = matrices.reshape(n_groups, n_slots, size, size).swapaxes(0, 1)
     return lax.scan(lambda product, slot: (slot @ product, None), slots[0], slots[1:])[0]
 
 
-def _as_real(unitary: jax.Array) -> jax.Array:
+def as_real(unitary: jax.Array) -> jax.Array:
     """[[Re, −Im], [Im, Re]]: acts on real parts stacked on imaginary parts."""
     real, imag = unitary.real, unitary.imag
     top, bottom = jnp.concatenate([real, -imag], axis=-1), jnp.concatenate([imag, real], axis=-1)

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from qfin._types import AnyArray
+from qfin.quantum.ansatz import N_ANGLES
 
 MAX_WIDTH = 4
 """Qubits of a fused gate; measured best of 2, 3, 4, 5 at 15 qubits."""
@@ -40,6 +41,8 @@ class FusionPlan:
         Index tables that put the amplitudes in order for a group, and back to the order before it.
     finish, unfinish : pair of int arrays
         The same from the last group's order to qubits 0 … n−1, and back.
+    angles : array of int, shape (n_blocks, 15)
+        Where each angle lies in the parameters; one past their end where it is not a parameter.
     """
 
     n_qubits: int
@@ -51,14 +54,18 @@ class FusionPlan:
     after: Table
     finish: Table
     unfinish: Table
+    angles: AnyArray
 
 
 @lru_cache(maxsize=64)
-def fusion_plan(n_qubits: int, pairs: Pairs) -> FusionPlan:
-    """The plan for a list of at least one pair; equal lists share one object, so that compiled code is shared too."""
+def fusion_plan(n_qubits: int, pairs: Pairs, active: bytes) -> FusionPlan:
+    """The plan for a list of at least one pair, `active` the bytes of the ansatz's mask.
+
+    Equal arguments share one object, so that compiled code is shared too.
+    """
     width = min(MAX_WIDTH, n_qubits)
-    groups = tuple((_padded(qubits, width, n_qubits), tuple(blocks)) for qubits, blocks in _grouped(pairs, width))
-    source, entries = _slots(groups, pairs, width)
+    groups = tuple((padded(qubits, width, n_qubits), tuple(blocks)) for qubits, blocks in grouped(pairs, width))
+    source, entries = gate_slots(groups, pairs, width)
     order = list(range(n_qubits))
     axes = []
     for qubits, _ in groups:
@@ -76,10 +83,17 @@ def fusion_plan(n_qubits: int, pairs: Pairs) -> FusionPlan:
         after=_stacked([_table(_inverse(a)) for a in axes]),
         finish=_table(last),
         unfinish=_table(_inverse(last)),
+        angles=angle_positions(active, len(pairs)),
     )
 
 
-def _grouped(pairs: Pairs, width: int) -> list[tuple[list[int], list[int]]]:
+def angle_positions(active: bytes, n_blocks: int) -> AnyArray:
+    """The place of each angle among the parameters, shape (n_blocks, 15); their number where it is not active."""
+    mask = np.frombuffer(active, dtype=bool)
+    return np.where(mask, np.cumsum(mask) - 1, mask.sum()).astype(np.int32).reshape(n_blocks, N_ANGLES)
+
+
+def grouped(pairs: Pairs, width: int) -> list[tuple[list[int], list[int]]]:
     """Greedy groups of blocks on at most `width` qubits; a block never passes an earlier one that shares a qubit."""
     waiting = list(range(len(pairs)))
     groups = []
@@ -99,14 +113,16 @@ def _grouped(pairs: Pairs, width: int) -> list[tuple[list[int], list[int]]]:
     return groups
 
 
-def _padded(qubits: Sequence[int], width: int, n_qubits: int) -> tuple[int, ...]:
+def padded(qubits: Sequence[int], width: int, n_qubits: int) -> tuple[int, ...]:
+    """The qubits and as many others as make up `width`."""
     spare = [q for q in range(n_qubits) if q not in qubits]
     return (*qubits, *spare[: width - len(qubits)])
 
 
-def _slots(
+def gate_slots(
     groups: Sequence[tuple[tuple[int, ...], tuple[int, ...]]], pairs: Pairs, width: int
 ) -> tuple[AnyArray, AnyArray]:
+    """`source` and `entries` of a `FusionPlan`."""
     size, n_slots = 2**width, max(len(blocks) for _, blocks in groups)
     source = np.zeros((len(groups), n_slots), dtype=np.int32)
     entries = np.tile(np.where(np.eye(size, dtype=bool), ONE, ZERO).astype(np.int32), (len(groups), n_slots, 1, 1))

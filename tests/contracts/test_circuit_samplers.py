@@ -5,9 +5,28 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterVector
+from qiskit_aer import AerSimulator
 
 from qfin.exceptions import InputError
-from qfin.quantum import AerCircuitSampler, Ansatz, CircuitSampler, StatevectorCircuitSampler, to_qiskit
+from qfin.quantum import (
+    AerCircuitSampler,
+    Ansatz,
+    CircuitSampler,
+    RuntimeCircuitSampler,
+    StatevectorCircuitSampler,
+    to_qiskit,
+)
+from qfin.quantum.mitigation import ReadoutMitigated
+from qfin.quantum.samplers import PointSampler
+
+
+def five_qubit_device() -> AerSimulator:
+    """Map and gates of a real device, none of its noise."""
+    from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+
+    return AerSimulator.from_backend(FakeManilaV2(), noise_model=None)
+
 
 SAMPLERS: dict[str, Callable[[], CircuitSampler]] = {
     "statevector": StatevectorCircuitSampler,
@@ -17,6 +36,9 @@ SAMPLERS: dict[str, Callable[[], CircuitSampler]] = {
     "aer mps": lambda: AerCircuitSampler(method="matrix_product_state"),
     "aer mps, full bond": lambda: AerCircuitSampler(method="matrix_product_state", max_bond=4),
     "aer, two threads": lambda: AerCircuitSampler(n_threads=2),
+    "runtime, simulator": lambda: RuntimeCircuitSampler(AerSimulator()),
+    "runtime, five-qubit device": lambda: RuntimeCircuitSampler(five_qubit_device()),
+    "readout mitigated": lambda: ReadoutMitigated(AerCircuitSampler()),
 }
 PAIRS = [(0, 1), (2, 1), (3, 4), (0, 4), (2, 3), (4, 1)]
 N_QUBITS, SHOTS = 5, 20_000
@@ -87,3 +109,22 @@ def test_measured_circuits_and_empty_runs_are_refused(sampler: CircuitSampler, a
         sampler.sample(to_qiskit(ansatz, measure=True), 10)
     with pytest.raises(InputError, match="shots: expected at least 1, received 0"):
         sampler.sample(to_qiskit(ansatz), 0)
+
+
+def test_points_are_run_in_order_and_independently(sampler: CircuitSampler) -> None:
+    assert isinstance(sampler, PointSampler)
+    angles = ParameterVector("angle", 12)  # as text angle[10] comes before angle[2]
+    circuit = QuantumCircuit(3)
+    for j, angle in enumerate(angles):
+        circuit.ry(angle, j % 3)
+    points = np.random.default_rng(1).uniform(0.0, 0.7, (4, 12))
+    points[3] = points[2]
+    bits = sampler.sample_points(circuit, points, 4000, rng=2)
+    assert bits.shape == (4, 4000, 3)
+    for row, point in zip(bits, points, strict=True):
+        ones = np.sin(point.reshape(4, 3).sum(axis=0) / 2.0) ** 2
+        assert (np.abs(row.mean(axis=0) - ones) <= 5.0 * np.sqrt(ones * (1.0 - ones) / len(row))).all()
+    assert (bits[2] != bits[3]).any()
+    np.testing.assert_array_equal(bits, sampler.sample_points(circuit, points, 4000, rng=2))
+    with pytest.raises(InputError, match=r"points: expected shape \(n_points, 12\), received \(12,\)"):
+        sampler.sample_points(circuit, points[0], 10)

@@ -12,7 +12,7 @@ from scipy.stats import unitary_group
 
 from qfin.basis import HermiteBasis
 from qfin.exceptions import InputError, QfinError
-from qfin.quantum import Ansatz, circuits, to_qiskit
+from qfin.quantum import Ansatz, NumberConservingAnsatz, circuits, from_qiskit, to_cx, to_qiskit
 from qfin.quantum.circuits import export_qasm3, export_qpy, from_qiskit_order, to_basis_gates
 from qfin.quantum.measurement import measurement_circuit
 
@@ -128,3 +128,70 @@ def test_decomposition_that_keeps_failing_says_so(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(circuits, "transpile", fails)
     with pytest.raises(QfinError, match=r"no decomposition into cx, u in 5 attempts .*failed to diagonalize"):
         to_basis_gates(to_qiskit(Ansatz.linear_chain(2, 1), measure=True))
+
+
+def test_each_block_takes_at_most_three_cx() -> None:
+    ansatz, params = random_ansatz(5, PAIRS, seed=10)
+    counts = to_cx(ansatz, params).count_ops()
+    assert set(counts) == {"cx", "u"}
+    assert counts["cx"] == 3 * len(PAIRS)
+    hops = NumberConservingAnsatz.identity(5, PAIRS)  # without ZZ: two CX suffice
+    angles = np.random.default_rng(11).normal(size=(len(PAIRS), 5)) * np.array([0, 1, 1, 1, 1])
+    assert to_cx(hops, angles.ravel()).count_ops()["cx"] == 2 * len(PAIRS)
+    assert "cx" not in to_cx(Ansatz.linear_chain(3, 2)).count_ops()
+
+
+def test_the_weyl_failure_of_one_block_is_tried_again_nearby(monkeypatch: pytest.MonkeyPatch) -> None:
+    ansatz, params = random_ansatz(5, PAIRS, seed=12)
+    original, seen = circuits._cx_decomposer(), []
+
+    def fails_twice_on_the_second(unitary: np.ndarray, **settings: object) -> QuantumCircuit:
+        seen.append(unitary)
+        if len(seen) in (2, 3):
+            raise QiskitError("TwoQubitWeylDecomposition: failed to diagonalize M2.")
+        return original(unitary, **settings)
+
+    monkeypatch.setattr(circuits, "_cx_decomposer", lambda: fails_twice_on_the_second)
+    exported = to_cx(ansatz, params)
+    assert len(seen) == len(PAIRS) + 2
+    np.testing.assert_array_equal(seen[1], ansatz.unitaries(params)[1])
+    assert 0.0 < np.abs(seen[3] - seen[1]).max() < 1e-9
+    np.testing.assert_allclose(from_qiskit_order(Statevector(exported).data), ansatz.state(params), atol=1e-9)
+
+
+def test_a_block_that_keeps_failing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(unitary: np.ndarray, **settings: object) -> QuantumCircuit:
+        raise QiskitError("failed to diagonalize M2")
+
+    monkeypatch.setattr(circuits, "_cx_decomposer", lambda: fails)
+    with pytest.raises(QfinError, match=r"no decomposition into cx, u in 5 attempts .*failed to diagonalize M2"):
+        to_cx(Ansatz.linear_chain(2, 1))
+
+
+def test_single_qubit_gates_are_folded_into_blocks() -> None:
+    circuit = QuantumCircuit(4, global_phase=0.4)
+    circuit.h(0)
+    circuit.ry(0.7, 2)
+    circuit.cx(2, 0)
+    circuit.barrier()
+    circuit.rx(0.3, 0)
+    circuit.s(1)  # meets no other qubit
+    circuit.h(1)
+    circuit.rzz(0.9, 0, 2)
+    circuit.t(2)
+    ansatz = from_qiskit(circuit)
+    assert ansatz.n_blocks == 3
+    np.testing.assert_allclose(ansatz.state(), from_qiskit_order(Statevector(circuit).data), atol=1e-13)
+    assert from_qiskit(QuantumCircuit(3)).n_blocks == 0
+
+
+def test_circuits_that_are_not_blocks_are_refused() -> None:
+    wide = QuantumCircuit(3)
+    wide.ccx(0, 1, 2)
+    measured = QuantumCircuit(2, 1)
+    measured.measure(0, 0)
+    for circuit, name in ((wide, "ccx on 3"), (measured, "measure on 1")):
+        with pytest.raises(InputError, match=f"one or two qubits, received {name}"):
+            from_qiskit(circuit)
+    with pytest.raises(InputError, match="at least 2 qubits, received 1"):
+        from_qiskit(QuantumCircuit(1))

@@ -9,7 +9,7 @@ from scipy.stats import unitary_group
 from qfin.exceptions import InputError
 from qfin.quantum import Ansatz, statevector
 from qfin.quantum.ansatz import PAULIS
-from qfin.quantum.engine import _exponential, ansatz_plan, log_ratio, precision, psi
+from qfin.quantum.engine import ansatz_plan, exponential, log_ratio, precision, psi
 from qfin.quantum.fusion import MAX_WIDTH
 
 PAIRS = [(0, 1), (3, 1), (4, 0), (2, 3), (1, 4), (4, 2), (0, 3), (1, 0)]
@@ -71,14 +71,14 @@ def test_exponential_is_exact_up_to_angles_of_pi() -> None:
     angles[0], angles[1] = np.pi, 0.0
     exact = Ansatz.identity(2, [(0, 1)] * 50).unitaries(angles.ravel())
     with precision("complex128"):
-        np.testing.assert_allclose(_exponential(jnp.asarray(angles), jnp.complex128), exact, atol=1e-12)
+        np.testing.assert_allclose(exponential(jnp.asarray(angles), jnp.complex128), exact, atol=1e-12)
 
 
 def test_exponential_has_the_paulis_as_slope_at_zero() -> None:
     with precision("complex128"):
 
         def parts(angles: jax.Array) -> jax.Array:
-            matrix = _exponential(angles[None], jnp.complex128)[0]
+            matrix = exponential(angles[None], jnp.complex128)[0]
             return jnp.stack([matrix.real, matrix.imag])
 
         slope = np.asarray(jax.jacrev(parts)(jnp.zeros(15)))
