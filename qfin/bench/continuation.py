@@ -12,35 +12,35 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy.stats import unitary_group
 
 from qfin._random import integer_seed, stream
 from qfin._types import BoolArray, FloatArray
 from qfin.born import CircuitBornMachine, MPSBornMachine, map_mps_to_circuit
-from qfin.born.circuit import distant_pairs
 from qfin.born.mps_training import train_members
+from qfin.born.starts import Frame, extension_pairs, start
 from qfin.copulas import BornCopula, StudentTCopula
 from qfin.exceptions import InputError
 from qfin.experiments.config import MarketConfig
 from qfin.experiments.panel import load_market
-from qfin.quantum.ansatz import Ansatz
 
 Say = Callable[[str], None]
 CHAIN_STEPS, CIRCUIT_STEPS = 1000, 500
 BASE, CHAIN, TWIN = "base (student_t)", "mps", "mps, as many parameters"
-MAPPED, LINEAR, DISTANT, ALL = (
+MAPPED, LINEAR, NEIGHBOURS, DISTANT, ALL = (
     "circuit, mapped",
     "circuit, trained on",
+    "circuit, trained on with gates on neighbours",
     "circuit, trained on with distant gates",
     "circuit, trained on with gates on all pairs",
 )
 IDENTITY, RANDOM = "circuit, from the identity", "circuit, from random blocks"
-MODELS = (BASE, CHAIN, MAPPED, LINEAR, DISTANT, ALL, TWIN, IDENTITY, RANDOM)
+MODELS = (BASE, CHAIN, MAPPED, LINEAR, NEIGHBOURS, DISTANT, ALL, TWIN, IDENTITY, RANDOM)
 COMPARED = (
     (CHAIN, BASE),
     (MAPPED, CHAIN),
     (LINEAR, MAPPED),
     (LINEAR, TWIN),
+    (NEIGHBOURS, LINEAR),
     (DISTANT, LINEAR),
     (ALL, LINEAR),
     (DISTANT, TWIN),
@@ -205,33 +205,25 @@ def _circuits(
     chain: MPSBornMachine, panel: LatentPanel, held_out: BoolArray, settings: ContinueSettings, seed: int
 ) -> dict[str, CircuitBornMachine]:
     """The mapped circuit, and every circuit trained from it or anew, all stopped on the same held-out days."""
-    size, n_registers = settings.n_qubits_per_register, chain.n_registers_
+    size = settings.n_qubits_per_register
     mapped = CircuitBornMachine.from_ansatz(map_mps_to_circuit(chain.tensors_, settings.n_layers).ansatz, size)
     information = mapped.register_mutual_information()
-    n_possible = (n_registers - 1) * (n_registers - 2) // 2
-    few = distant_pairs(information, min(settings.n_distant, n_possible), size)
-    every = distant_pairs(information, n_registers * (n_registers - 1) // 2, size, min_distance=1)
-    distant = mapped.ansatz.extended(few)
-    blocks = unitary_group.rvs(4, size=distant.n_blocks, random_state=stream(seed, "random blocks"))
-    starts = {
-        LINEAR: (mapped.ansatz, settings.circuit_steps),
-        DISTANT: (distant, settings.circuit_steps),
-        ALL: (mapped.ansatz.extended(every), settings.circuit_steps),
-        IDENTITY: (
-            Ansatz.identity(distant.n_qubits, distant.pairs),
-            settings.chain_steps + settings.circuit_steps,
-        ),
-        RANDOM: (
-            Ansatz(distant.n_qubits, distant.pairs, blocks),
-            settings.chain_steps + settings.circuit_steps,
-        ),
+    frames = {
+        name: Frame(mapped.ansatz, extension_pairs(extension, information, size, settings.n_distant))
+        for name, extension in ((LINEAR, "none"), (NEIGHBOURS, "neighbours"), (DISTANT, "distant"), (ALL, "all"))
+    }
+    anew = settings.chain_steps + settings.circuit_steps
+    rng = stream(seed, "random blocks")
+    starts = {name: (start("mps", frame, rng), settings.circuit_steps) for name, frame in frames.items()} | {
+        IDENTITY: (start("identity", frames[DISTANT], rng), anew),
+        RANDOM: (start("random", frames[DISTANT], rng), anew),
     }
     y, y_held = panel.y_train[~held_out], panel.y_train[held_out]
     trained = {
         name: CircuitBornMachine(ansatz, size, learning_rate=settings.learning_rate, max_steps=steps, seed=seed).fit(
             y, y_held
         )
-        for name, (ansatz, steps) in starts.items()
+        for name, ((ansatz, _), steps) in starts.items()
     }
     return {MAPPED: mapped, **trained}
 

@@ -5,9 +5,9 @@ them. The target is a chain trained on a book of d assets, two qubits each; ever
 exact, on all angles, at the start; shots would add noise that hides what is small.
 
 starts
-    mps: a chain of half the target's bond, trained on the same days, mapped to the staircases; other blocks identity.
-    identity: |0…0⟩, the base copula. gaussian: normal angles of variance 1/(8(L + 2)), L blocks on a qubit (the scaling
-    of Zhang et al., NeurIPS 2022). random: every block from the Haar measure.
+    Those of `qfin.born.starts`. mps: a chain of half the target's bond, trained on the same days. identity: |0…0⟩, the
+    base copula. gaussian: small normal angles. random: every block from the Haar measure. adaptive: AdaInit-style, the
+    best of ten proposals by the very figure that is shown here, for each loss anew.
 losses
     nll: on the days themselves. kl, mmd: against the target's probabilities of Gauss–Hermite nodes, mmd with a Gaussian
     kernel of bandwidth 0.5 (narrow), √d/2 and √d (wide) on decoded values. lqf, fidelity: local and global infidelity
@@ -17,11 +17,12 @@ losses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import linregress, unitary_group
+from scipy.stats import linregress
 
 from qfin._random import stream
 from qfin._types import FloatArray, IntArray
@@ -29,6 +30,7 @@ from qfin.basis import HermiteBasis
 from qfin.basis.hermite import gauss_hermite
 from qfin.born import MPSBornMachine, map_mps_to_circuit
 from qfin.born.mps_training import train_members
+from qfin.born.starts import STARTS, Frame, Variance, start
 from qfin.born.undoing import Undoing, undoing
 from qfin.copulas import BornCopula, StudentTCopula
 from qfin.exceptions import InputError
@@ -40,7 +42,6 @@ from qfin.training.local_fidelity import global_infidelity, local_infidelity
 from qfin.training.mmd_exact import gaussian_kernels, mean_pauli_weight, mmd_squared_exact
 
 Say = Callable[[str], None]
-STARTS = ("mps", "identity", "gaussian", "random")
 LOSSES = ("nll", "kl", "mmd narrow", "mmd middle", "mmd wide", "lqf", "fidelity")
 QUBITS = tuple(range(4, 19, 2))
 _SIZE = 2  # qubits of an asset
@@ -70,26 +71,6 @@ def shared_pairs(n_qubits: int) -> IntArray:
     return np.array(chain + distances, dtype=np.int64)
 
 
-def start(name: str, book: Book, rng: np.random.Generator) -> tuple[Ansatz, FloatArray]:
-    """The shared circuit and its angles where a start stands."""
-    ansatz = Ansatz.identity(book.n_qubits, shared_pairs(book.n_qubits))
-    params = np.zeros(ansatz.n_params)
-    if name == "mps":
-        chained = len(book.staircases.pairs)
-        return Ansatz(
-            ansatz.n_qubits, ansatz.pairs, np.concatenate([book.staircases.fixed, ansatz.fixed[chained:]])
-        ), params
-    if name == "gaussian":
-        blocks_per_qubit = 2.0 * ansatz.n_blocks / ansatz.n_qubits
-        return ansatz, rng.standard_normal(ansatz.n_params) / np.sqrt(8.0 * (blocks_per_qubit + 2.0))
-    if name == "random":
-        blocks = unitary_group.rvs(4, size=ansatz.n_blocks, random_state=rng)
-        return Ansatz(ansatz.n_qubits, ansatz.pairs, blocks), params
-    if name != "identity":
-        raise InputError(f"start: expected one of {', '.join(STARTS)}, received {name!r}")
-    return ansatz, params
-
-
 def books(n_qubits: int, n_seeds: int, y: Callable[[IntArray], FloatArray], n_assets: int, seed: int) -> list[Book]:
     """One book per seed: `n_qubits`/2 of the assets, in the order of the chain, target and start trained on their days.
 
@@ -113,6 +94,11 @@ def books(n_qubits: int, n_seeds: int, y: Callable[[IntArray], FloatArray], n_as
     ]
 
 
+def frame(book: Book, gradient_variance: Variance | None = None) -> Frame:
+    """The shared circuit for the starts of a book."""
+    return Frame(book.staircases, shared_pairs(book.n_qubits)[book.staircases.n_blocks :], gradient_variance)
+
+
 def stock_days(n_days: int = 5000) -> tuple[Callable[[IntArray], FloatArray], int]:
     """Latent training observations of any choice of the default panel's assets, on a Student t base of their own."""
     panel = load_market(MarketConfig(train_end="2010-12-31"))
@@ -133,6 +119,14 @@ class Gradients:
 
         self._plan_pairs = shared_pairs(book.n_qubits)
         self._losses = {name: jax.jit(jax.grad(self._loss(name, book))) for name in losses}
+
+    def variance(self, name: str, loss: str, books: Sequence[Book], rngs: Sequence[np.random.Generator]) -> float:
+        """Mean over books of `mean_square` at a start."""
+        values = []
+        for book, rng in zip(books, rngs, strict=True):
+            measure = partial(self.mean_square, loss, book)
+            values.append(measure(*start(name, frame(book, measure), rng)))
+        return float(np.mean(values))
 
     def mean_square(self, loss: str, book: Book, ansatz: Ansatz, params: FloatArray) -> float:
         """Mean of the squared derivatives by all angles."""
@@ -204,7 +198,7 @@ def bench_plateau(
     qubits: Sequence[int] = QUBITS,
     *,
     n_seeds: int = 4,
-    starts: Sequence[str] = STARTS,
+    starts: Sequence[str] = tuple(STARTS),
     losses: Sequence[str] = LOSSES,
     days: tuple[Callable[[IntArray], FloatArray], int] | None = None,
     limit_s: float = 480.0,
@@ -232,10 +226,9 @@ def bench_plateau(
         say(f"{n_qubits} qubits: gradients of {len(shared_pairs(n_qubits)) * 15} angles")
         gradients = Gradients(chosen[0], losses)
         for name in starts:
-            points = [start(name, b, stream(seed, "plateau", name, str(i))) for i, b in enumerate(chosen)]
             for loss in losses:
-                values = [gradients.mean_square(loss, b, *point) for b, point in zip(chosen, points, strict=True)]
-                cells[name, loss, n_qubits] = float(np.mean(values))
+                rngs = [stream(seed, "plateau", name, str(i)) for i in range(len(chosen))]
+                cells[name, loss, n_qubits] = gradients.variance(name, loss, chosen, rngs)
     rates = {(name, loss): _fits(name, loss, cells) for name, loss, _ in cells}
     rows = [
         {

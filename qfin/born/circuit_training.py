@@ -56,7 +56,7 @@ def train_circuit(
     with precision(settings.dtype):
         real = np.dtype(settings.dtype).type(0).real.dtype
         run = _Run(ansatz_plan(ansatz), ansatz.fixed.astype(settings.dtype), features.astype(real), held_out)
-        weights = _squared_degrees(features.shape[1], features.shape[2]).astype(real) * real.type(settings.penalty)
+        weights = squared_degrees(features.shape[1], features.shape[2]).astype(real) * real.type(settings.penalty)
         params = jnp.asarray(start + noise, dtype=real)
         state = adam(settings.learning_rate).init(params)
         pool = np.flatnonzero(~held_out)
@@ -124,7 +124,7 @@ def _train_chunk(
     return jax.lax.scan(step, (params, state), batches)[0]
 
 
-def _squared_degrees(n_registers: int, size: int) -> FloatArray:
+def squared_degrees(n_registers: int, size: int) -> FloatArray:
     """Σ_i k_i² of each basis state, shape (size**n_registers,)."""
     total = np.zeros(1)
     for _ in range(n_registers):

@@ -21,6 +21,7 @@ from qfin.exceptions import InputError
 from qfin.quantum.ansatz import N_ANGLES, PAULI_LABELS, Ansatz
 from qfin.quantum.circuits import to_qiskit
 from qfin.quantum.samplers import CircuitSampler
+from qfin.training.contract import pack, unpack
 from qfin.training.mmd import mean_kernel_within, median_bandwidths, mmd_squared
 from qfin.training.spsa import SPSA, SPSAInfo, SPSAState, calibrated_gain
 
@@ -117,7 +118,7 @@ class ShotTrainingState:
     def to_arrays(self) -> dict[str, AnyArray]:
         """The state as plain arrays."""
         arrays = {name: np.asarray(value) for name, value in vars(self).items() if name != "spsa"}
-        return arrays | {f"spsa_{name}": np.asarray(value) for name, value in vars(self.spsa).items()}
+        return arrays | {f"spsa_{name}": value for name, value in pack(self.spsa).items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> "ShotTrainingState":
@@ -125,12 +126,7 @@ class ShotTrainingState:
         return cls(
             seed=int(arrays["seed"]),
             gain=float(arrays["gain"]),
-            spsa=SPSAState(
-                params=np.array(arrays["spsa_params"]),
-                step=int(arrays["spsa_step"]),
-                loss=float(arrays["spsa_loss"]),
-                n_evaluations=int(arrays["spsa_n_evaluations"]),
-            ),
+            spsa=unpack(SPSAState, {name.removeprefix("spsa_"): value for name, value in arrays.items()}),
             start=np.array(arrays["start"]),
             best=np.array(arrays["best"]),
             kept_at=int(arrays["kept_at"]),
@@ -197,7 +193,7 @@ class ShotTraining:
         rng = stream(state.seed, "shots", "step", str(state.spsa.step))
         loss = partial(self._loss, state.start)
         spsa, info = self._optimiser(state.gain).step(state.spsa, loss, rng)
-        row = [0.5 * (info.loss_plus + info.loss_minus), info.gain, info.step_norm]
+        row = [info.loss, info.gain, info.step_norm]
         state = replace(
             state,
             spsa=spsa,

@@ -5,11 +5,17 @@ from typing import Any
 
 _PUBLIC = {
     "Adam": "qfin.training._adam",
-    "adam": "qfin.training._adam",
+    "CMAES": "qfin.training.cmaes",
+    "LBFGS": "qfin.training.lbfgs",
+    "NaturalGradient": "qfin.training.natural",
+    "Optimiser": "qfin.training.contract",
+    "QNSPSA": "qfin.training.natural",
+    "SPSA": "qfin.training.spsa",
     "TrainingRecord": "qfin.training.record",
+    "adam": "qfin.training._adam",
 }
 
-__all__ = ["Adam", "TrainingRecord", "adam"]
+__all__ = [*_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,14 +4,15 @@ Spall, "Implementation of the simultaneous perturbation algorithm for stochastic
 and Electronic Systems 34 (1998): gains a_k = a/(k + 1 + A)^α and c_k = c/(k + 1)^γ, k = 0, 1, …
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qfin._types import FloatArray
+from qfin._types import AnyArray, FloatArray
 from qfin.exceptions import InputError
+from qfin.training.contract import pack, unpack
 
 NoisyLoss = Callable[[FloatArray, np.random.Generator], float]
 
@@ -36,6 +37,11 @@ class SPSAInfo:
     perturbation: float
     step_norm: float
     accepted: bool
+
+    @property
+    def loss(self) -> float:
+        """Mean of the two losses."""
+        return 0.5 * (self.loss_plus + self.loss_minus)
 
 
 @dataclass(frozen=True)
@@ -71,16 +77,27 @@ class SPSA:
         """The state before the first step."""
         return SPSAState(np.array(params, dtype=np.float64), 0, float("nan"), 0)
 
-    def step(self, state: SPSAState, loss: NoisyLoss, rng: np.random.Generator) -> tuple[SPSAState, SPSAInfo]:
-        """One step; `loss(params, rng)` is evaluated twice, three times with blocking."""
+    def perturbation(self, step: int) -> float:
+        """c_k."""
+        return float(self.c / (step + 1.0) ** self.gamma)
+
+    def step(
+        self, state: SPSAState, loss: NoisyLoss, rng: np.random.Generator, *, metric: FloatArray | None = None
+    ) -> tuple[SPSAState, SPSAInfo]:
+        """One step; `loss(params, rng)` is evaluated twice, three times with blocking.
+
+        The move is −a_k times the slope, or metric⁻¹ times the slope where a metric (n_params, n_params) is given.
+        """
         gain = self.a / (state.step + 1.0 + self.stability) ** self.alpha
-        perturbation = self.c / (state.step + 1.0) ** self.gamma
+        perturbation = self.perturbation(state.step)
         params, current, n_evaluations = state.params, state.loss, state.n_evaluations
         if self.max_increase is not None and np.isnan(current):
             current, n_evaluations = loss(params, rng), n_evaluations + 1
         signs = rng.choice([-1.0, 1.0], size=params.shape)
         plus, minus = loss(params + perturbation * signs, rng), loss(params - perturbation * signs, rng)
         move = -gain * (plus - minus) / (2.0 * perturbation) * signs
+        if metric is not None:
+            move = np.linalg.solve(metric, move)
         accepted, n_evaluations = True, n_evaluations + 2
         if self.max_increase is not None:
             proposed, n_evaluations = loss(params + move, rng), n_evaluations + 1
@@ -89,6 +106,12 @@ class SPSA:
         info = SPSAInfo(plus, minus, gain, perturbation, float(np.linalg.norm(move)), accepted)
         params = params + move if accepted else params
         return replace(state, params=params, step=state.step + 1, loss=current, n_evaluations=n_evaluations), info
+
+    def to_arrays(self, state: SPSAState) -> dict[str, AnyArray]:
+        return pack(state)
+
+    def restore(self, arrays: Mapping[str, AnyArray]) -> SPSAState:
+        return unpack(SPSAState, arrays)
 
 
 def calibrated_gain(

@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 
 from qfin.bench.continuation import (
+    ALL,
     BASE,
     CHAIN,
     COMPARED,
     DISTANT,
+    IDENTITY,
     MAPPED,
     MODELS,
+    NEIGHBOURS,
+    RANDOM,
     TWIN,
     ContinueSettings,
     LatentPanel,
@@ -80,8 +84,9 @@ def test_all_models_on_a_small_panel(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(rows) == list(MODELS)
     assert rows[BASE]["loglik"] == pytest.approx(panel.base_days.mean())
     assert rows[MAPPED]["n_params"] == 15 * 5
-    assert fits == [(20, 160, 40), (20, 160, 40), (20, 160, 40), (120, 160, 40), (120, 160, 40)] * 2
-    assert rows[DISTANT]["n_params"] == 15 * (5 + 1)
+    assert fits == [(20, 160, 40), (20, 160, 40), (20, 160, 40), (20, 160, 40), (120, 160, 40), (120, 160, 40)] * 2
+    added = {NEIGHBOURS: 2, DISTANT: 1, ALL: 3, IDENTITY: 1, RANDOM: 1}
+    assert {name: rows[name]["n_params"] for name in added} == {name: 15 * (5 + n) for name, n in added.items()}
     assert rows[TWIN]["n_params"] >= rows[DISTANT]["n_params"] or rows[TWIN]["n_params"] == 96
     assert all(row["loglik_lo"] < row["loglik"] < row["loglik_hi"] and row["n_seeds"] == 2 for row in rows.values())
     assert [(row["model"], row["against"]) for row in result["comparisons"]] == list(COMPARED)

@@ -5,16 +5,16 @@ import pytest
 
 from qfin.basis import HermiteBasis
 from qfin.bench.plateau import (
-    STARTS,
     Book,
     Gradients,
     bench_plateau,
     decay,
     decoded_kernels,
+    frame,
     node_probabilities,
     shared_pairs,
-    start,
 )
+from qfin.born.starts import STARTS, start
 from qfin.exceptions import InputError
 from qfin.quantum import Ansatz
 from qfin.training.kl import kl_divergence
@@ -50,7 +50,7 @@ def dense_loss(name: str, chosen: Book, ansatz: Ansatz, params: np.ndarray) -> f
 @pytest.mark.parametrize("loss", ["nll", "kl", "mmd wide", "fidelity"])
 def test_mean_square_equals_that_of_central_differences(loss: str) -> None:
     chosen = book()
-    ansatz, params = start("random", chosen, np.random.default_rng(2))
+    ansatz, params = start("random", frame(chosen), np.random.default_rng(2))
     shifts = 1e-5 * np.eye(ansatz.n_params)
     slopes = [
         (dense_loss(loss, chosen, ansatz, params + s) - dense_loss(loss, chosen, ansatz, params - s)) / 2e-5
@@ -65,18 +65,6 @@ def test_node_probabilities_are_those_of_the_dense_transform() -> None:
     transform = np.kron(HermiteBasis(4).transform(), HermiteBasis(4).transform())
     np.testing.assert_allclose(node_probabilities(state), np.abs(transform @ state) ** 2, atol=1e-14)
     assert kl_divergence(node_probabilities(state), node_probabilities(state)) == pytest.approx(0.0, abs=1e-14)
-
-
-def test_starts_stand_where_they_say() -> None:
-    chosen, rng = book(), np.random.default_rng(3)
-    states = {name: (a := start(name, chosen, rng))[0].state(a[1]) for name in STARTS}
-    np.testing.assert_allclose(states["mps"], chosen.staircases.state(), atol=1e-12)
-    np.testing.assert_allclose(states["identity"], np.eye(16)[0], atol=1e-12)
-    assert 0.01 < 1.0 - abs(states["gaussian"][0]) ** 2 < 1.0
-    assert np.abs(states["random"]).max() < 0.9
-    assert len({start(name, chosen, rng)[0].n_params for name in STARTS}) == 1
-    with pytest.raises(InputError, match="expected one of mps"):
-        start("zero", chosen, rng)
 
 
 def test_pairs_are_two_staircases_and_every_pair() -> None:

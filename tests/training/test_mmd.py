@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from qfin.basis import HermiteBasis
+from qfin.basis.hermite import gauss_hermite
 from qfin.exceptions import InputError
+from qfin.quantum import Ansatz, StatevectorCircuitSampler, to_qiskit
+from qfin.quantum.measurement import measurement_circuit, node_indices
 from qfin.training.mmd import mean_kernel, mean_kernel_within, median_bandwidths, mmd_squared
+from qfin.training.mmd_exact import gaussian_kernels, mmd_squared_exact
 
 BANDWIDTHS = np.array([0.5, 1.0, 3.0])
 
@@ -74,3 +79,22 @@ def test_wrong_input_is_refused() -> None:
         mmd_squared(y, np.zeros((5, 3)), 1.0)
     with pytest.raises(InputError, match="x: expected at least 2 rows, received 1"):
         mmd_squared(y[:1], y, 1.0)
+
+
+def test_unbiased_from_shots_of_a_circuit() -> None:
+    ansatz = Ansatz.identity(4, np.array([[0, 1], [2, 3], [1, 2]]))
+    params, other = 0.3 * np.random.default_rng(11).standard_normal((2, ansatz.n_params))
+    transform, nodes = HermiteBasis(4).transform(), gauss_hermite(4)[0]
+    p, q = (np.abs(np.kron(transform, transform) @ ansatz.state(angles)) ** 2 for angles in (params, other))
+    exact = np.mean([mmd_squared_exact(p, q, gaussian_kernels(nodes, 2, sigma)) for sigma in BANDWIDTHS])
+    repeats, shots = 400, 30
+    measured = measurement_circuit(to_qiskit(ansatz, params), transform, 2)
+    bits = StatevectorCircuitSampler().sample(measured, repeats * shots, rng=12)
+    x = nodes[node_indices(bits, 2)].reshape(repeats, shots, 2)
+    outcomes = np.random.default_rng(13).choice(16, size=(repeats, shots), p=q / q.sum())
+    y = np.stack([nodes[outcomes // 4], nodes[outcomes % 4]], axis=-1)
+    estimates = np.array([mmd_squared(a, b, BANDWIDTHS) for a, b in zip(x, y, strict=True)])
+    error = estimates.std(ddof=1) / np.sqrt(repeats)
+    assert abs(estimates.mean() - exact) < 5.0 * error
+    # a kernel of each shot with itself, as the biased estimate counts, would be seen
+    assert (1.0 - mean_kernel_within(x[0], BANDWIDTHS)) / shots > 5.0 * error
