@@ -4,11 +4,13 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
+    "BitMPS": "qfin.born.bit_mps",
     "CircuitBornMachine": "qfin.born.circuit",
     "CircuitHeadMachine": "qfin.born.hybrid",
     "CircuitMapping": "qfin.born.mapping",
     "BornEnsemble": "qfin.born.ensemble",
     "MPSBornMachine": "qfin.born.mps",
+    "SymmetricMPS": "qfin.born.symmetric_mps",
     "map_mps_to_circuit": "qfin.born.mapping",
 }
 

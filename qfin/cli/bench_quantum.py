@@ -1,4 +1,4 @@
-"""`qfin bench gradient | mapping | plateau | continue`: the quantum side beside its peers and its classical twins."""
+"""`qfin bench gradient | mapping | plateau | continue | grid | amplitude`: the quantum side measured."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,6 +63,7 @@ def plateau(
     sizes = whole_numbers(qubits, "--qubits")
     result = bench_plateau(sizes, n_seeds=seeds, limit_s=limit_s, seed=seed, say=output.note)
     output.table("Decay of the gradient's variance: exp(−rate · qubits) and qubits^(−power)", result["rates"])
+    output.table("Qubits in the Pauli strings that the kernels compare, mean", result["pauli_weights"])
     _note_skipped(output, result["skipped"])
     if figure is not None:
         output.note(f"Figure: {write_figure(result['rows'], figure)}")
@@ -88,6 +89,96 @@ def continue_training(
     result = bench_continue(chosen, n_seeds=seeds, limit_s=limit_s, seed=seed, say=output.note)
     output.table("Nats a day on unseen days, mean over seeds", result["rows"])
     output.table("Paired differences, nats a day", result["comparisons"])
+    output.json(result)
+
+
+def grid(
+    run: Annotated[Path | None, typer.Option(help="A finished run whose circuit is measured too.")] = None,
+    extra: Annotated[str, typer.Option(help="Extra qubits per asset, comma-separated.")] = "0,1,2,3",
+    shots: Annotated[int, typer.Option(help="Shots of each circuit on Aer.", min=1000)] = 20_000,
+    figure: Annotated[Path | None, typer.Option(help="HTML file for the figure.")] = None,
+    seed: SeedOption = 7,
+    json: JsonOption = None,
+) -> None:
+    """Error of decoded shots against the exact density on finer grids of the same trained state."""
+    output = Output(json)
+    from qfin.bench.grid import bench_grid, pure_machine, write_figure
+    from qfin.experiments.resources import circuit_head
+    from qfin.experiments.run_folder import RunFolder
+
+    extras = whole_numbers(extra, "--extra")
+    heads = {} if run is None else {f"run {run.name}": circuit_head(RunFolder.open(run))}
+    output.note("training a state of three currencies")
+    machines = {"three currencies": pure_machine(seed)} | heads
+    result = bench_grid(machines, extras, shots=shots, seed=seed, say=output.note)
+    output.table("Error of decoded shots against the exact density", result["rows"])
+    if figure is not None:
+        output.note(f"Figure: {write_figure(result['rows'], figure)}")
+    output.json(result)
+
+
+def amplitude(
+    run: Annotated[Path | None, typer.Option(help="A finished run; three currencies by default.")] = None,
+    levels: Annotated[str, typer.Option(help="Levels of the book's loss, comma-separated.")] = "0.95,0.99,0.999",
+    crashes: Annotated[int, typer.Option(help="Crashes to draw.", min=1)] = 500,
+    extra: Annotated[int, typer.Option(help="Extra qubits per asset.", min=0)] = 0,
+    figure: Annotated[Path | None, typer.Option(help="HTML file for the figure.")] = None,
+    seed: SeedOption = 7,
+    json: JsonOption = None,
+) -> None:
+    """Draws and probability of a book's crashes by amplitude amplification, beside Monte Carlo at equal error."""
+    output = Output(json)
+    from qfin.bench.amplitude import bench_amplitude, currency_generator, write_figure
+    from qfin.experiments.resources import circuit_generator, circuit_head
+    from qfin.experiments.run_folder import RunFolder
+
+    try:
+        limits = tuple(float(part) for part in levels.split(","))
+    except ValueError:
+        raise InputError(f"--levels: expected numbers separated by commas, received {levels!r}") from None
+    if run is None:
+        output.note("training a state of three currencies")
+        machine, generator = currency_generator(seed)
+    else:
+        folder = RunFolder.open(run)
+        machine, generator = circuit_head(folder), circuit_generator(folder)
+    result = bench_amplitude(
+        machine, generator, levels=limits, n_crashes=crashes, n_extra=extra, seed=seed, say=output.note
+    )
+    shown = ["task", "method", "p_exact", "estimate", "oracle_calls", "preparation_calls", "mc_calls_equal_error"]
+    output.table(
+        "Calls, beside Monte Carlo's at equal error", [{key: row[key] for key in shown} for row in result["rows"]]
+    )
+    output.table("The event on the nodes and without a grid", result["levels"])
+    if figure is not None:
+        output.note(f"Figure: {write_figure(result['rows'], figure)}")
+    output.json(result)
+
+
+def optimisers(
+    panel: Annotated[str | None, typer.Option(help="Bundled set or price file; six dollar pairs by default.")] = None,
+    assets: Annotated[int, typer.Option(help="Assets, from the start of the chain.", min=3, max=6)] = 4,
+    evaluations: Annotated[int, typer.Option(help="Losses, gradients and metrics for every optimiser.", min=20)] = 400,
+    seeds: Annotated[int, typer.Option(help="Draws of held-out days, chain and noise.", min=1)] = 3,
+    limit_s: LimitOption = 480.0,
+    seed: SeedOption = 7,
+    json: JsonOption = None,
+) -> None:
+    """Optimisers on the likelihood of one panel at equal evaluations, from the mapped chain and from the identity."""
+    output = Output(json)
+    from qfin.bench.continuation import DEFAULT_PANELS, latent_panel, panel_choices
+    from qfin.bench.optimisers import bench_optimisers
+
+    choice = DEFAULT_PANELS[2] if panel is None else panel_choices([panel])[0]
+    result = bench_optimisers(
+        latent_panel(choice, assets),
+        n_evaluations=evaluations,
+        n_seeds=seeds,
+        limit_s=limit_s,
+        seed=seed,
+        say=output.note,
+    )
+    output.table("Loss on training days and nats a day on held-out days, mean over seeds", result["rows"])
     output.json(result)
 
 

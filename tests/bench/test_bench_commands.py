@@ -16,6 +16,9 @@ app.command("gradient")(bench_quantum.gradient)
 app.command("mapping")(bench_quantum.mapping)
 app.command("plateau")(bench_quantum.plateau)
 app.command("continue")(bench_quantum.continue_training)
+app.command("optimisers")(bench_quantum.optimisers)
+app.command("grid")(bench_quantum.grid)
+app.command("amplitude")(bench_quantum.amplitude)
 
 
 def test_gradient_writes_rows_and_names_what_was_skipped(tmp_path: Path) -> None:
@@ -35,7 +38,15 @@ def test_numbers_that_are_none_are_refused(command: str) -> None:
     assert "whole numbers" in str(failure)
 
 
-def test_a_panel_that_is_not_there_is_named() -> None:
-    failure = CliRunner().invoke(app, ["continue", "--panels", "no-such-panel"]).exception
+@pytest.mark.parametrize("arguments", [["continue", "--panels"], ["optimisers", "--panel"]], ids=lambda words: words[0])
+def test_a_panel_that_is_not_there_is_named(arguments: list[str]) -> None:
+    failure = CliRunner().invoke(app, [*arguments, "no-such-panel"]).exception
     assert isinstance(failure, InputError)
     assert "no-such-panel" in str(failure)
+
+
+@pytest.mark.parametrize(("command", "option"), [("grid", "--extra"), ("amplitude", "--levels")])
+def test_lists_that_hold_no_numbers_are_refused_before_any_training(command: str, option: str) -> None:
+    failure = CliRunner().invoke(app, [command, option, "0,x"]).exception
+    assert isinstance(failure, InputError)
+    assert f"{option}: expected" in str(failure)

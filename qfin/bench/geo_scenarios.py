@@ -1,0 +1,135 @@
+"""What mixed-integer programmes do not take: tail measures, paths, crashes and lots on real returns, equal calls.
+
+Values are in the units of the objective (losses and drawdowns as shares of the book); the gap is to the best value that
+any solver of the comparison found, since no optimum is known.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from qfin._random import stream
+from qfin._types import FloatArray
+from qfin.bench.geo import Say, budget_solvers, mean_interval, paired_p_value
+from qfin.exceptions import InputError
+from qfin.geo.solver import run_solver
+from qfin.portfolio import Budget, Evaluator, PathDrawdown, PortfolioProblem, ScenarioLoss, Trading
+
+_N_PATHS, _PATH_DAYS, _BLOCK_DAYS = 200, 60, 20
+_CRASH_SHARE = 0.05
+_BOUNDS = (0.01, 1.0)
+
+
+def value_at_risk(returns: FloatArray, n_held: int, rng: np.random.Generator) -> PortfolioProblem:
+    """99 % value at risk over the days."""
+    return _problem(ScenarioLoss(returns, "var", 0.99), n_held)
+
+
+def drawdown(returns: FloatArray, n_held: int, rng: np.random.Generator) -> PortfolioProblem:
+    """Mean of the worst 5 % maximum drawdowns over paths of 60 days, made of blocks of 20 days."""
+    starts = rng.integers(len(returns) - _BLOCK_DAYS, size=(_N_PATHS, _PATH_DAYS // _BLOCK_DAYS))
+    days = (starts[:, :, None] + np.arange(_BLOCK_DAYS)).reshape(_N_PATHS, _PATH_DAYS)
+    return _problem(PathDrawdown(returns[days], 0.95), n_held)
+
+
+def crash(returns: FloatArray, n_held: int, rng: np.random.Generator) -> PortfolioProblem:
+    """95 % expected shortfall given a joint crash: the days on which the equal-weight book is among its worst 5 %."""
+    market = returns.mean(axis=1)
+    return _problem(ScenarioLoss(returns[market <= np.quantile(market, _CRASH_SHARE)], "shortfall", 0.95), n_held)
+
+
+def lots(returns: FloatArray, n_held: int, rng: np.random.Generator) -> PortfolioProblem:
+    """Variance with weights in whole 2 % lots, and 0.1 % a trade on the way from an equal-weight book of all names."""
+    names = _names(returns.shape[1])
+    trading = Trading({name: 1.0 / len(names) for name in names}, cost=0.001)
+    return PortfolioProblem.from_covariance(
+        returns.mean(axis=0),
+        np.cov(returns, rowvar=False),
+        risk_weight=0.95,
+        cardinality=(n_held, n_held),
+        bounds=(0.02, 1.0),
+        lot=0.02,
+        trading=trading,
+        assets=names,
+    )
+
+
+OBJECTIVES: dict[str, Callable[[FloatArray, int, np.random.Generator], PortfolioProblem]] = {
+    "var": value_at_risk,
+    "drawdown": drawdown,
+    "crash": crash,
+    "lots": lots,
+}
+
+
+def _names(n_assets: int) -> tuple[str, ...]:
+    return tuple(f"A{number:03d}" for number in range(n_assets))
+
+
+def _problem(objective: Any, n_held: int) -> PortfolioProblem:
+    return PortfolioProblem(_names(objective.n_assets), objective, (n_held, n_held), _BOUNDS)
+
+
+def bench_scenarios(
+    returns: FloatArray,
+    n_held: int,
+    objectives: tuple[str, ...],
+    runs: tuple[tuple[int, ...], int],
+    *,
+    seed: int = 0,
+    say: Say = lambda text: None,
+) -> dict[str, Any]:
+    """Rows per objective, solver and budget over `runs` = (budgets, number of seeds); p against the loop."""
+    budgets, n_seeds = runs
+    unknown = set(objectives) - set(OBJECTIVES)
+    if unknown:
+        raise InputError(
+            f"objectives: expected names of {', '.join(OBJECTIVES)}, received {', '.join(sorted(unknown))}"
+        )
+    rows: list[dict[str, Any]] = []
+    for name in objectives:
+        problem = OBJECTIVES[name](returns, n_held, stream(seed, "bench geo", "scenarios", name))
+        solvers = budget_solvers(problem.cardinality)
+        values, seconds = (
+            np.empty((len(budgets), len(solvers), n_seeds)),
+            np.empty((len(budgets), len(solvers), n_seeds)),
+        )
+        for b, budget in enumerate(budgets):
+            for i, (solver_name, solver) in enumerate(solvers.items()):
+                say(f"{name}, {budget} calls: {solver_name}")
+                for number in range(n_seeds):
+                    evaluator = Evaluator(problem, Budget(budget))
+                    started = time.perf_counter()
+                    run_solver(solver, evaluator, stream(seed, "bench geo", name, str(number)))
+                    values[b, i, number], seconds[b, i, number] = evaluator.best[1], time.perf_counter() - started
+        for b, budget in enumerate(budgets):
+            for i, solver_name in enumerate(solvers):
+                rows.append(_row(name, solver_name, budget, (values[b, i], values[b, 0]), values.min(), seconds[b, i]))
+    return {"task": "scenarios", "n_assets": returns.shape[1], "n_held": n_held, "seed": seed, "rows": rows}
+
+
+def _row(
+    instance: str,
+    solver: str,
+    budget: int,
+    pairs: tuple[FloatArray, FloatArray],
+    least: float,
+    seconds: FloatArray,
+) -> dict[str, Any]:
+    values, first = pairs
+    low, high = mean_interval(values)
+    return {
+        "task": "scenarios",
+        "instance": instance,
+        "solver": solver,
+        "budget": budget,
+        "value": float(values.mean()),
+        "value_lo": low,
+        "value_hi": high,
+        "gap": float((values.mean() - least) / abs(least)),
+        "unique_calls": budget,
+        "wall_s": float(seconds.mean()),
+        "p_value": paired_p_value(first, values),
+    }
