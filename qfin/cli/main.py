@@ -5,7 +5,19 @@ import traceback
 
 import typer
 
-from qfin.cli import bench, bench_quantum, commands, dashboard, stress
+from qfin.cli import (
+    bench,
+    bench_geo,
+    bench_quantum,
+    bench_risk,
+    commands,
+    crash,
+    dashboard,
+    paths,
+    quality,
+    resources,
+    stress,
+)
 from qfin.exceptions import InputError, QfinError
 
 app = typer.Typer(
@@ -21,6 +33,10 @@ app.command("fetch")(commands.fetch)
 app.command("sample")(commands.sample)
 app.command("report")(commands.report)
 app.command("stress")(stress.stress)
+app.command("resources")(resources.resources)
+app.command("crash")(crash.crash)
+app.command("paths")(paths.paths)
+app.command("quality")(quality.quality)
 app.command("dashboard")(dashboard.dashboard)
 data = typer.Typer(help="Bundled data sets.", no_args_is_help=True, rich_markup_mode=None)
 data.command("list")(commands.data_list)
@@ -33,6 +49,11 @@ benches.command("gradient")(bench_quantum.gradient)
 benches.command("mapping")(bench_quantum.mapping)
 benches.command("plateau")(bench_quantum.plateau)
 benches.command("continue")(bench_quantum.continue_training)
+benches.command("optimisers")(bench_quantum.optimisers)
+benches.command("geo")(bench_geo.geo)
+benches.command("tests")(bench_risk.risk_tests)
+benches.command("grid")(bench_quantum.grid)
+benches.command("amplitude")(bench_quantum.amplitude)
 app.add_typer(benches, name="bench")
 
 

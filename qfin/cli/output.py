@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,9 @@ class Bars:
 
     def update(self, done: float, total: float) -> None:
         self.display.update(self._task, completed=done / total)
+
+    def look(self, curve: str, step: int, info: Mapping[str, float]) -> None:
+        """A bar shows no curves."""
 
     def finish(self, stage: str, seconds: float, restored: bool) -> None:
         self.display.update(self._task, completed=1.0)

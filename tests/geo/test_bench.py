@@ -1,0 +1,98 @@
+"""The benches on a small OR-Library folder whose optima are enumerated."""
+
+import json
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from qfin.bench.geo import Optimum, paired_p_value, relative_gap
+from qfin.bench.geo_scenarios import OBJECTIVES, bench_scenarios
+from qfin.cli.main import app
+from qfin.portfolio import PortfolioProblem
+
+N_ASSETS = 12
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    loadings = rng.standard_normal((N_ASSETS, 2))
+    covariance = loadings @ loadings.T + np.eye(N_ASSETS)
+    deviation = 0.03 * (1.0 + rng.random(N_ASSETS))
+    correlation = covariance / np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+    mean = 0.002 + 0.003 * rng.random(N_ASSETS)
+    lines = [str(N_ASSETS)]
+    lines += [f"{m:.8f} {s:.8f}" for m, s in zip(mean, deviation, strict=True)]
+    lines += [f"{i + 1} {j + 1} {correlation[i, j]:.8f}" for i in range(N_ASSETS) for j in range(i, N_ASSETS)]
+    (tmp_path / "port1.txt").write_text("\n".join(lines) + "\n")
+    (tmp_path / "portef1.txt").write_text("".join(f"{0.006 - 0.0001 * i} {0.002 - 0.00003 * i}\n" for i in range(50)))
+    optima = ["instance,e,lambda,objective,lower_bound,gap"]
+    supports = np.zeros((66, N_ASSETS), dtype=bool)
+    for row, held in zip(supports, combinations(range(N_ASSETS), 10), strict=True):
+        row[list(held)] = True
+    for place in range(50):
+        risk_weight = place / 49
+        problem = PortfolioProblem.from_orlib(tmp_path / "port1.txt", risk_weight=risk_weight)
+        best = float(problem.solve(supports).values.min())
+        optima.append(f"port1,{place},{risk_weight!r},{best!r},{best!r},0.0")
+    (tmp_path / "ccef_lambda_K10.csv").write_text("\n".join(optima) + "\n")
+    return tmp_path
+
+
+def result_of(*arguments: str) -> dict[str, object]:
+    answer = CliRunner().invoke(app, ["bench", "geo", *arguments, "--json", "-"])
+    assert answer.exit_code == 0, answer.output
+    content: dict[str, object] = json.loads(answer.stdout)
+    return content
+
+
+def test_the_frontier_is_at_the_enumerated_optima(folder: Path) -> None:
+    result = result_of("--task", "orlib", "--data", str(folder), "--instances", "port1", "--every", "24")
+    rows = {row["solver"]: row for row in result["rows"]}  # type: ignore[attr-defined]
+    assert rows["geo"]["value"] == rows["relaxation + swap"]["value"] == 3
+    assert rows["geo"]["gap"] <= 1e-6
+    assert sum(rows["geo"]["found_by"].values()) == 3
+
+
+def test_small_budgets_and_the_ablation(folder: Path) -> None:
+    common = ["--data", str(folder), "--instances", "port1", "--budgets", "40", "--seeds", "2", "--places", "30"]
+    for task, expected in (("budget", 6), ("generator", 11)):
+        rows = result_of("--task", task, *common)["rows"]
+        assert len(rows) == expected  # type: ignore[arg-type]
+        for row in rows:  # type: ignore[attr-defined]
+            assert row["unique_calls"] <= 40
+            assert row["value"] >= 0.0
+
+
+def test_scenario_objectives_run_under_every_solver() -> None:
+    returns = 0.01 * np.random.default_rng(1).standard_t(4, (300, 8))
+    result = bench_scenarios(returns, 3, tuple(OBJECTIVES), ((12,), 2))
+    assert len(result["rows"]) == 6 * len(OBJECTIVES)
+    for row in result["rows"]:
+        assert row["gap"] >= 0.0
+        assert row["value_lo"] <= row["value"] <= row["value_hi"]
+
+
+def test_gaps_and_p_values() -> None:
+    assert relative_gap(1.1, Optimum(0.5, 1.0, 1e-9)) == pytest.approx(0.1)
+    assert relative_gap(1.0 - 1e-10, Optimum(0.5, 1.0, 1e-9)) == 0.0
+    assert paired_p_value(np.ones(5), np.ones(5)) is None
+    assert paired_p_value(np.arange(8.0), np.arange(8.0) + 1.0 + 0.01 * np.arange(8)) == pytest.approx(2 / 2**8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--instances", "port9"], "port1, port2"),
+        (["--places", "99", "--task", "budget"], "0 to 49"),
+        (["--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_wrong_input_ends_with_one_sentence(folder: Path, arguments: list[str], word: str) -> None:
+    base = {"--task": "orlib", "--data": str(folder)} | dict(zip(arguments[::2], arguments[1::2], strict=True))
+    answer = CliRunner().invoke(app, ["bench", "geo", *(part for pair in base.items() for part in pair)])
+    assert answer.exit_code != 0
+    assert word in str(answer.exception)
