@@ -36,7 +36,8 @@ LAYERS: dict[str, set[str]] = {
         "geo", "backtest", "evaluation", "experiments", "viz",
     },
     "cli": {
-        "market", "scenarios", "copulas", "risk", "portfolio", "geo", "backtest", "experiments", "viz", "reporting", "bench",
+        "market", "scenarios", "copulas", "risk", "portfolio", "geo", "backtest", "experiments", "viz", "reporting",
+        "bench",
     },
 }  # fmt: skip
 OWNERS: dict[str, set[str]] = {
