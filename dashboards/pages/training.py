@@ -4,6 +4,7 @@ from typing import Any
 
 import dash
 import dash_mantine_components as dmc
+import numpy as np
 from dash import ClientsideFunction, Input, Output, State, dcc, html
 
 from dashboards.context import Context, Page, Query
@@ -107,7 +108,15 @@ def job_view(context: Context, job: Job) -> Any:
     )
     curves = progress.get("curves")
     live = (
-        [figure("training-live", training_figure(curves), description="Training curves of the job")] if curves else []
+        [
+            figure(
+                "training-live",
+                training_figure({name: np.asarray(values) for name, values in curves.items()}),
+                description="Training curves of the job",
+            )
+        ]
+        if curves
+        else []
     )
     return dmc.Stack(
         [
