@@ -30,6 +30,8 @@ def paths(
     output = Output(json)
     if (run is None) == (prices is None):
         raise InputError("paths: expected a run's folder or --prices, received both or neither")
+    if kind is not None and prices is None:
+        raise InputError("paths: expected --kind together with --prices, received it alone")
     from qfin.market import next_sessions
 
     with output.status(f"Fitting {model} and drawing {n:,} paths of {horizon} days"):

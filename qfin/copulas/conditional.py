@@ -71,6 +71,10 @@ class ConditionalCopula:
         """P(lower < u ≤ upper | given) of each row, shape (n,); exact, for pure Born copulas."""
         upper = np.asarray(upper, dtype=np.float64)
         lower = np.zeros_like(upper) if lower is None else np.asarray(lower, dtype=np.float64)
+        inside = (lower >= 0.0) & (lower <= upper) & (upper <= 1.0)
+        if upper.ndim != 2 or upper.shape[1] != len(self.kept) or not inside.all():
+            expected = f"0 <= lower <= upper <= 1 of shape (n, {len(self.kept)})"
+            raise InputError(f"boxes: expected {expected}, received others of shape {upper.shape}")
         edges = [self._latent(bound) for bound in (lower, upper)]
         return self._ratios(lambda basis, rows: box_matrices(basis, edges[0][rows], edges[1][rows]), len(upper))
 

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from qfin._random import RandomLike, as_generator
 from qfin._types import AnyArray, FloatArray
 from qfin._validation import as_unit_cube, check_fitted
+from qfin.copulas.contract import open_unit
 
 
 class IndependenceCopula(BaseEstimator):  # type: ignore[misc]
@@ -45,7 +46,7 @@ class IndependenceCopula(BaseEstimator):  # type: ignore[misc]
 
     def sample(self, n_samples: int = 1, *, rng: RandomLike = None) -> FloatArray:
         check_fitted(self, "n_assets_")
-        return as_generator(rng).random((n_samples, self.n_assets_))
+        return open_unit(as_generator(rng).random((n_samples, self.n_assets_)))
 
     def to_arrays(self) -> dict[str, AnyArray]:
         check_fitted(self, "n_assets_")

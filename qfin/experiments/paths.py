@@ -1,7 +1,6 @@
 """Sources of paths by name: a run's models, day by day, and those that know of time, fitted to its training days."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pandas as pd
 
@@ -9,10 +8,16 @@ from qfin.exceptions import InputError
 from qfin.experiments.history import run_history
 from qfin.experiments.run_folder import RunFolder
 from qfin.experiments.runner import load_generator
-from qfin.scenarios import BlockBootstrapPaths, FilteredHistoricalPaths, GarchCopulaPaths, IndependentPaths
+from qfin.scenarios import (
+    BlockBootstrapPaths,
+    FilteredHistoricalPaths,
+    GarchCopulaPaths,
+    IndependentPaths,
+    PathGenerator,
+)
 
 # Names of generators that are fitted to returns; any other name is a model of a run, drawn day by day.
-PATH_MODELS: dict[str, Callable[[], Any]] = {
+PATH_MODELS: dict[str, Callable[[], PathGenerator]] = {
     "garch": GarchCopulaPaths,
     "fhs": FilteredHistoricalPaths,
     "bootstrap": BlockBootstrapPaths,
@@ -20,14 +25,14 @@ PATH_MODELS: dict[str, Callable[[], Any]] = {
 }
 
 
-def path_generator(folder: RunFolder, name: str) -> Any:
+def path_generator(folder: RunFolder, name: str) -> PathGenerator:
     """A fitted generator of paths of a run, or of a run's model `name` with independent days."""
     if name in PATH_MODELS:
         return PATH_MODELS[name]().fit(run_history(folder)[0])
     return IndependentPaths.from_generator(load_generator(folder, name))
 
 
-def fitted_path_generator(name: str, returns: pd.DataFrame) -> Any:
+def fitted_path_generator(name: str, returns: pd.DataFrame) -> PathGenerator:
     """A generator of paths fitted to returns."""
     if name not in PATH_MODELS:
         raise InputError(f"model: expected one of {', '.join(PATH_MODELS)} for prices, received {name!r}")

@@ -32,7 +32,7 @@ def quality_of_model(folder: RunFolder, model: str, *, on_train: bool, n_paths: 
                 "model": row.model,
                 "distance": row.distance,
                 "floor": row.floor,
-                "ratio": row.distance / row.floor if row.floor > 0.0 else None,
+                "ratio": row.ratio if row.floor > 0.0 else None,
             }
             for row in rows
         ],

@@ -109,9 +109,11 @@ class GarchFilter(BaseEstimator):  # type: ignore[misc]
         `state` is the volatility of the first day, such as the `state` of an earlier filter; None: as in the fit.
         """
         check_fitted(self, "params_")
-        x, _ = _log_returns(returns)
+        x, names = _log_returns(returns)
         if x.shape[1] != len(self.assets_):
             raise InputError(f"returns: expected {len(self.assets_)} columns, received {x.shape[1]}")
+        if isinstance(returns, pd.DataFrame) and names != self.assets_:
+            raise InputError(f"returns: expected columns {', '.join(self.assets_)}, received {', '.join(names)}")
         variance = self.initial_variance_ if state is None else self._variance(state)
         return filter_returns(self.model, self.params_, x, variance, self.bounds_[0])
 

@@ -162,6 +162,8 @@ def frontier_errors(
     best_mean, best_variance = frontier
     if mean.shape != variance.shape or mean.ndim != 1 or len(mean) == 0:
         raise InputError(f"points: expected as many means as variances, received shapes {mean.shape}, {variance.shape}")
+    if not (np.isfinite(mean).all() and (variance > 0.0).all()):
+        raise InputError("points: expected finite means and positive variances, received others")
     deviation, best_deviation = np.sqrt(variance), np.sqrt(best_variance)
     inside = (mean >= best_mean[0]) & (mean <= best_mean[-1])
     reachable = (deviation >= best_deviation[0]) & (deviation <= best_deviation[-1])

@@ -240,6 +240,8 @@ class PortfolioProblem:
 
     def _check_numbers(self) -> None:
         lowest, highest = self.cardinality
+        if not all(isinstance(number, int | np.integer) for number in self.cardinality):
+            raise InputError(f"cardinality: expected whole numbers, received {self.cardinality}")
         if not 1 <= lowest <= highest:
             raise InputError(f"cardinality: expected 1 <= lowest <= highest, received {self.cardinality}")
         if highest > self.n_assets:

@@ -15,6 +15,7 @@ from qfin.portfolio.rules import meets_rules, trading_cost
 from qfin.portfolio.shortfall import TailProgramme, worst_loss_prices
 from qfin.portfolio.side_rules import Goal, minimise
 from qfin.portfolio.solutions import Solutions, held_columns
+from qfin.scenarios.scenario_set import as_probabilities
 
 MEASURES = ("mean", "shortfall", "var")
 _DESCENTS = 10
@@ -56,11 +57,11 @@ class ScenarioLoss:
         if self.measure not in MEASURES:
             raise InputError(f"measure: expected one of {', '.join(MEASURES)}, received {self.measure!r}")
         check_level(self.level)
+        if self.target_return is not None and not np.isfinite(self.target_return):
+            raise InputError(f"target_return: expected a finite number, received {self.target_return}")
         returns = as_matrix(self.returns, "returns").copy()
         if self.probabilities is not None:
-            mass = np.array(self.probabilities, dtype=np.float64)
-            if mass.shape != (len(returns),) or not (mass >= 0.0).all() or abs(mass.sum() - 1.0) > 1e-9:
-                raise InputError(f"probabilities: expected {len(returns)} non-negative numbers with sum 1")
+            mass = as_probabilities(self.probabilities, len(returns))
             returns, mass = returns[mass > 0.0], mass[mass > 0.0]
             mass.setflags(write=False)
             object.__setattr__(self, "probabilities", mass)

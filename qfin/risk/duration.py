@@ -148,7 +148,7 @@ def dynamic_quantile_statistic(
         hit = hits[start : start + 256] - tail
         columns = [np.ones((len(hit), n - n_lags)), *(hit[:, n_lags - lag : n - lag] for lag in range(1, n_lags + 1))]
         if var is not None:
-            scaled = var[n_lags:] / np.abs(var).max()
+            scaled = var[n_lags:] / max(float(np.abs(var).max()), np.finfo(float).tiny)
             columns.append(np.broadcast_to(scaled, (len(hit), n - n_lags)))
         x = np.stack(columns, axis=1)
         gram = x @ x.transpose(0, 2, 1)

@@ -91,6 +91,8 @@ def model_confidence_set(
     lengths = {len(vector) for vector in vectors.values()}
     if len(vectors) < 2 or len(lengths) != 1:
         raise InputError(f"scores: expected at least 2 models with the same days, received lengths {sorted(lengths)}")
+    if not 0.0 < size < 1.0:
+        raise InputError(f"size: expected a probability of false alarm such as 0.1, received {size}")
     from arch.bootstrap import MCS, optimal_block_length
 
     # Models with the same scores on all days are one model to the test.

@@ -118,6 +118,8 @@ def acerbi_szekely_z3(
     if int(n * tail + 1e-9) < 1:
         raise InputError(f"losses: expected at least {int(np.ceil(1.0 / tail))} days at level {level}, received {n}")
     quantiles = np.sort(drawn, axis=1)
+    if (expected_tail_mean(quantiles, n, tail) <= 0.0).any():
+        raise InputError("draws: expected laws whose worst losses are positive on every day, received others")
     statistic = float(z3_statistic(probability_integral_transform(loss, drawn)[None, :], quantiles, tail)[0])
     simulated = z3_statistic(stream(n, "risk", "z3").random((999, n)), quantiles, tail)
     p_value, mid = simulated_p_value(-statistic, -simulated)
@@ -177,19 +179,28 @@ def z2_statistic(losses: FloatArray, var: FloatArray, es: FloatArray, tail: floa
 def z3_statistic(pit: FloatArray, quantiles: FloatArray, tail: float) -> FloatArray:
     """Z3 of rows of transforms, given each day's sorted draws, shape (n_days or 1, n_draws); 1: every day's law.
 
-    The mean of the k = ⌊n tail⌋ largest of n uniform numbers has density n/k I_v(n − k, k) at v, which gives the
-    expectation in the denominator as a weighted mean of the draws (their equation 8).
+    The k = ⌊n tail⌋ largest transforms of a row are read off every day's law; `expected_tail_mean` is the denominator.
     """
     n_rows, n = pit.shape
     k, n_draws = int(n * tail + 1e-9), quantiles.shape[1]
-    places = (np.arange(n_draws) + 0.5) / n_draws
-    expected = quantiles @ betainc(n - k, k, places) * n / k / n_draws
+    expected = expected_tail_mean(quantiles, n, tail)
     ranks = np.partition(pit, n - k, axis=1)[:, n - k :]
     column = np.minimum((ranks * n_draws).astype(np.int64), n_draws - 1)
     ratio = np.zeros(n_rows)
     for day, law in enumerate(quantiles):
         ratio += law[column].mean(axis=1) / expected[day]
     return np.asarray(1.0 - ratio / len(quantiles))
+
+
+def expected_tail_mean(quantiles: FloatArray, n: int, tail: float) -> FloatArray:
+    """Expected mean of the k = ⌊n tail⌋ largest of n losses under each day's sorted draws, shape (n_days,).
+
+    The k largest of n uniform numbers have, together, density n/k I_v(n − k, k) at v, which makes the expectation a
+    weighted mean of the draws (Acerbi and Székely 2014, equation 8).
+    """
+    k, n_draws = int(n * tail + 1e-9), quantiles.shape[1]
+    places = (np.arange(n_draws) + 0.5) / n_draws
+    return np.asarray(quantiles @ betainc(n - k, k, places) * n / k / n_draws)
 
 
 @lru_cache(maxsize=64)

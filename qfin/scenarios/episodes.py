@@ -16,6 +16,7 @@ from qfin.scenarios._table import asset_names, check_n_samples
 from qfin.scenarios.generator import ScenarioGenerator
 from qfin.scenarios.return_events import LinearEvent, in_unit_cube
 from qfin.scenarios.scenario_paths import ScenarioPaths
+from qfin.scenarios.scenario_set import book_weights
 from qfin.scenarios.stress import StressResult, stress_scenarios
 from qfin.scenarios.tempering import tilt_for_mean
 
@@ -213,8 +214,9 @@ def _pool(
     body = body[-(body @ book) <= level]
     mass = tail.likelihood.probability
     shares = np.full(len(tail.u), 1.0 / len(tail.u)) if tail.weights is None else tail.weights
-    probabilities = np.concatenate([np.full(len(body), (1.0 - mass) / len(body)), mass * shares])
-    return np.vstack([body, generator.marginals_.from_uniform(tail.u)]), probabilities
+    kept = shares > 0.0  # a weight may underflow
+    probabilities = np.concatenate([np.full(len(body), (1.0 - mass) / len(body)), mass * shares[kept]])
+    return np.vstack([body, generator.marginals_.from_uniform(tail.u[kept])]), probabilities
 
 
 def _runs_given(
@@ -268,8 +270,7 @@ def _replay(
     missing = [asset for asset in names if asset not in returns.columns]
     if missing:
         raise InputError(f"returns: expected a column for every asset of the model, received none for {missing[0]}")
-    book = np.full(len(names), 1.0 / len(names)) if weights is None else np.asarray(weights, dtype=np.float64)
-    return episode_days(returns[names], EPISODES[name]), book
+    return episode_days(returns[names], EPISODES[name]), book_weights(weights, len(names))
 
 
 def _covers(returns: pd.DataFrame, episode: Episode) -> bool:

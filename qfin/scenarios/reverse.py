@@ -26,6 +26,7 @@ from qfin.marginals import MarginalPanel
 from qfin.scenarios._table import asset_names
 from qfin.scenarios.generator import ScenarioGenerator
 from qfin.scenarios.return_events import LinearEvent, in_unit_cube
+from qfin.scenarios.scenario_set import book_weights
 
 _N_DRAWS = 2_000  # conditional draws to choose starts from
 _BOUND = 5.0  # of the search, in normal scores: a move of one asset that comes once in 3.5 million days
@@ -33,6 +34,7 @@ _KNOTS = np.linspace(-_BOUND, _BOUND, 21)  # of the curves
 _STEP = 1e-4  # of central differences, in normal scores
 _SAME = 0.5  # optima nearer than this, root mean square over assets in normal scores, are one mode
 _MAX_MODES = 5
+_SINGULAR = 1e-10  # of the largest eigenvalue: rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +100,7 @@ def reverse_stress(
     if not 0.0 < level < 1.0:
         raise InputError(f"loss: expected a number between 0 and 1 such as 0.1, received {level}")
     names = asset_names(generator)
-    book = np.full(len(names), 1.0 / len(names)) if weights is None else np.asarray(weights, dtype=np.float64)
+    book = book_weights(weights, len(names))
     rng = as_generator(rng)
     event = in_unit_cube(LinearEvent(level, tuple(book.tolist())), generator.marginals_)
     draws = draws_given(generator.copula_, event, _N_DRAWS, rng=rng)
@@ -208,8 +210,9 @@ class _Past:
         if len(self.days) < 2:
             raise InputError(f"history: expected at least 2 days with all returns, received {len(self.days)}")
         self._scores = ndtri(marginals.to_uniform(self.days))
-        covariance = np.cov(self._scores, rowvar=False)
-        self._whiten = np.linalg.cholesky(np.linalg.pinv(np.atleast_2d(covariance), hermitian=True))
+        values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(self._scores, rowvar=False)))
+        known = values > _SINGULAR * values[-1]  # fewer days than assets leave directions without a scale
+        self._whiten = vectors[:, known] / np.sqrt(values[known])
 
     def nearest(self, y: FloatArray) -> tuple[pd.Timestamp, float, FloatArray]:
         distances = np.linalg.norm((self._scores - y) @ self._whiten, axis=1)

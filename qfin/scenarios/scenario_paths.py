@@ -11,7 +11,13 @@ from numpy.typing import ArrayLike
 from qfin._types import FloatArray
 from qfin.exceptions import InputError
 from qfin.scenarios._files import save_frame
-from qfin.scenarios.scenario_set import PROBABILITY_COLUMN, ScenarioSet, as_probabilities, as_provenance
+from qfin.scenarios.scenario_set import (
+    PROBABILITY_COLUMN,
+    ScenarioSet,
+    as_probabilities,
+    as_provenance,
+    book_weights,
+)
 
 _INDEX_COLUMNS = ("path", "day", "date")
 
@@ -88,10 +94,7 @@ class ScenarioPaths:
         """Daily returns of a book that is brought back to its weights every day, shape (n_paths, horizon)."""
         if weights is None:
             return np.asarray(self.returns.mean(axis=2))
-        vector = np.asarray(weights, dtype=np.float64)
-        if vector.shape != (len(self.assets),) or not np.isfinite(vector).all():
-            raise InputError(f"weights: expected {len(self.assets)} finite numbers, received shape {vector.shape}")
-        return np.asarray(self.returns @ vector)
+        return np.asarray(self.returns @ book_weights(weights, len(self.assets)))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per path and day: `path` and `day` from 1 on, `date` where known, one column per asset, then

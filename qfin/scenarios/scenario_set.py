@@ -63,10 +63,7 @@ class ScenarioSet:
         """Loss of a book per scenario, positive when money is lost; None weighs all assets equally."""
         if weights is None:
             return np.asarray(-self.returns.mean(axis=1))
-        vector = np.asarray(weights, dtype=np.float64)
-        if vector.shape != (len(self.assets),) or not np.isfinite(vector).all():
-            raise InputError(f"weights: expected {len(self.assets)} finite numbers, received shape {vector.shape}")
-        return -(self.returns @ vector)
+        return -(self.returns @ book_weights(weights, len(self.assets)))
 
     def to_frame(self) -> pd.DataFrame:
         """One column per asset, then `probability` where the scenarios carry one; the provenance in `attrs`."""
@@ -84,13 +81,24 @@ class ScenarioSet:
         return save_frame(self.to_frame(), path)
 
 
+def book_weights(weights: ArrayLike | None, n_assets: int) -> FloatArray:
+    """One finite number an asset; None weighs all assets equally."""
+    if weights is None:
+        return np.full(n_assets, 1.0 / n_assets)
+    vector = np.asarray(weights, dtype=np.float64)
+    if vector.shape != (n_assets,) or not np.isfinite(vector).all():
+        raise InputError(f"weights: expected {n_assets} finite numbers, received shape {vector.shape}")
+    return vector
+
+
 def as_probabilities(values: ArrayLike, n_scenarios: int) -> FloatArray:
     """Read-only probabilities with sum 1."""
     probabilities = np.array(values, dtype=np.float64)
     if probabilities.shape != (n_scenarios,):
         raise InputError(f"probabilities: expected {n_scenarios} numbers, received shape {probabilities.shape}")
     if not (probabilities >= 0.0).all() or abs(float(probabilities.sum()) - 1.0) > 1e-9:
-        raise InputError(f"probabilities: expected non-negative with sum 1, received sum {probabilities.sum()}")
+        expected = f"{n_scenarios} non-negative numbers with sum 1"
+        raise InputError(f"probabilities: expected {expected}, received sum {probabilities.sum()}")
     probabilities.setflags(write=False)
     return probabilities
 

@@ -10,8 +10,9 @@ import pandas as pd
 from qfin._random import RandomLike, as_generator
 from qfin._types import FloatArray
 from qfin.copulas import And, EventProbability, draws_given
-from qfin.copulas.events import Box
+from qfin.copulas.events import Intervals
 from qfin.exceptions import InputError
+from qfin.marginals import U_MAX, U_MIN
 from qfin.scenarios._table import asset_names, check_n_samples
 from qfin.scenarios.generator import ScenarioGenerator
 from qfin.scenarios.scenario_set import ScenarioSet
@@ -52,11 +53,14 @@ def shock_scenarios(
     if len(shocks) == len(names):
         raise InputError("shocks: expected at least one asset without a shock, received one for each")
     n, rng = check_n_samples(n_scenarios), as_generator(rng)
-    given: Box = {
-        names.index(name): ((float(u), float(u)),)
-        for name, move in shocks.items()
-        for u in [generator.marginals_.marginals_[names.index(name)].cdf(np.array(move))]
-    }
+    given: dict[int, Intervals] = {}
+    for name, move in shocks.items():
+        column = names.index(name)
+        u = float(generator.marginals_.marginals_[column].cdf(np.array(move)))
+        if u in (U_MIN, U_MAX):
+            received = f"{move:+.2%} for {name}"
+            raise InputError(f"shocks: expected moves that the model can tell from larger ones, received {received}")
+        given[column] = ((u, u),)
     draws = draws_given(generator.copula_, And(()), n, rng=rng, given=given)
     returns = generator.marginals_.from_uniform(draws.u)
     for name, move in shocks.items():

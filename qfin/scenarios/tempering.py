@@ -58,7 +58,7 @@ def tempered_scenarios(
 def tilt_for_mean(losses: FloatArray, target: float, probabilities: FloatArray | None = None) -> float:
     """t at which the mean loss under p·exp(t·loss), which grows with t, is `target`; equal p for None."""
     log_p = np.full(len(losses), -np.log(len(losses))) if probabilities is None else np.log(probabilities)
-    mean = float(np.exp(log_p) @ losses)
+    mean = float(softmax(log_p) @ losses)  # to the bit what the search starts from
     if not mean <= target < losses.max():
         raise InputError(
             f"mean loss: expected one from the draws' own mean, {mean:.4%}, to below their largest loss, "

@@ -108,7 +108,7 @@ class AdversarialTraining:
                 "AdversarialTraining: expected values (n, d) and target (n,), received "
                 f"{self.values.shape} and {self.target.shape}"
             )
-        if abs(float(self.target.sum()) - 1.0) > 1e-6 or (self.target < 0.0).any():
+        if not (abs(float(self.target.sum()) - 1.0) <= 1e-6 and (self.target >= 0.0).all()):  # NaN fails too
             raise InputError(f"target: expected probabilities, received a sum of {float(self.target.sum())}")
         features = np.concatenate([self.values, self.values**2], axis=1).astype(np.float32)
         object.__setattr__(

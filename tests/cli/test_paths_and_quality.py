@@ -66,6 +66,8 @@ def test_wrong_paths(run: Path, tmp_path: Path) -> None:
         paths(tmp_path / "x.csv")
     with pytest.raises(InputError, match="one of garch, fhs, bootstrap, independent for prices, received 'mps'"):
         paths(tmp_path / "x.csv", prices=str(run / "returns.csv"), kind="returns", model="mps")
+    with pytest.raises(InputError, match="--kind together with --prices"):
+        paths(tmp_path / "x.csv", run, kind="returns")
     with pytest.raises(InputError, match="calendar"):
         paths(tmp_path / "x.csv", run, model="bootstrap", horizon=2, n=5, calendar="MOON")
 

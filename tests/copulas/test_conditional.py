@@ -111,6 +111,8 @@ def test_marginal_of_a_copula_with_base() -> None:
         (lambda: PURE.marginal([0, 0]), "kept: expected different columns"),
         (lambda: PURE.condition({7: 0.5}), "given: expected columns from 0 to 3"),
         (lambda: PURE.condition({1: 1.5}), "given: expected u or an interval"),
+        (lambda: PURE.marginal([0]).cdf(np.array([[1.5]])), "boxes: expected 0 <= lower <= upper <= 1"),
+        (lambda: PURE.marginal([0]).cdf(np.array([[0.2]]), np.array([[0.4]])), "boxes: expected"),
         (lambda: PURE.marginal([0]).probability(Interval(1, 0.0, 0.1)), "event: expected columns from 0 to 0"),
         (lambda: ON_T.marginal([0]).logpdf(np.array([[0.5]])), "expected a pure Born copula"),
     ],

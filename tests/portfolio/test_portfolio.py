@@ -72,6 +72,8 @@ def test_errors_by_hand() -> None:
     assert errors.n_outside == 1
     with pytest.raises(InputError, match="within the frontier's range"):
         frontier_errors([5.0], [25.0], frontier)
+    with pytest.raises(InputError, match="positive variances"):
+        frontier_errors([1.5], [-1.0], frontier)
 
 
 def test_relaxation_lies_on_the_unconstrained_frontier(port1: PortfolioProblem) -> None:

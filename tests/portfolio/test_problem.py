@@ -27,6 +27,7 @@ def small(**rules: object) -> PortfolioProblem:
     [
         ({"cardinality": (7, 7)}, "cardinality: expected at most 6"),
         ({"cardinality": (0, 2)}, "1 <= lowest <= highest"),
+        ({"cardinality": (2.5, 3)}, "cardinality: expected whole numbers"),
         ({"bounds": (0.4, 1.0)}, "can sum to 1"),
         ({"bounds": (0.0, 0.3)}, "can sum to 1"),
         ({"cardinality": (2, 3), "bounds": (0.4, 0.45)}, "can sum to 1"),  # 2 hold too little, 3 too much

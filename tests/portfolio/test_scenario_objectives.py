@@ -155,6 +155,8 @@ def test_wrong_input_is_named(crash_returns: np.ndarray) -> None:
         ScenarioLoss(crash_returns, "sharpe")
     with pytest.raises(InputError, match="level"):
         ScenarioLoss(crash_returns, level=0.05)
+    with pytest.raises(InputError, match="target_return: expected a finite number, received nan"):
+        ScenarioLoss(crash_returns, target_return=float("nan"))
     with pytest.raises(InputError, match="probabilities: expected 300"):
         ScenarioLoss(crash_returns, probabilities=np.ones(3))
     with pytest.raises(InputError, match="paths: expected finite returns above -1"):

@@ -160,5 +160,7 @@ def test_wrong_levels_and_lags_are_refused() -> None:
         kupiec([0, 1, 0], 0.05)
     with pytest.raises(InputError, match="n_lags"):
         dynamic_quantile(np.zeros(20, dtype=bool), 0.95, n_lags=9)
+    hits = np.arange(40) % 13 == 3
+    assert dynamic_quantile(hits, 0.95, var=np.zeros(40)).statistic == dynamic_quantile(hits, 0.95).statistic
     with pytest.raises(InputError, match="var: expected 20 days"):
         dynamic_quantile(np.arange(20) == 3, 0.95, var=np.ones(19), n_lags=2)

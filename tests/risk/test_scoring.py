@@ -98,5 +98,7 @@ def test_wrong_scores_are_refused() -> None:
         diebold_mariano(np.zeros(20), np.ones(20))
     with pytest.raises(InputError, match="at least 2 models"):
         model_confidence_set({"a": np.zeros(20)}, rng=0)
+    with pytest.raises(InputError, match="size: expected"):
+        model_confidence_set({"a": np.zeros(20), "b": np.ones(20)}, rng=0, size=5.0)
     with pytest.raises(InputError, match="P&L that varies"):
         pnl_attribution(np.zeros(20), np.arange(20.0))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from scipy.special import ndtri
+from scipy.special import ndtri, softmax
 from sklearn.base import BaseEstimator
 
 from qfin.copulas import GaussianCopula, StudentTCopula
@@ -118,6 +118,12 @@ def test_tempering_refuses_what_it_cannot_meet(gaussian: ScenarioGenerator) -> N
         tempered_scenarios(gaussian, 1_000, rng=1)
 
 
+def test_tempering_to_the_mean_that_is_there_changes_nothing(gaussian: ScenarioGenerator) -> None:
+    losses = gaussian.sample_set(1_000, rng=1).losses()
+    result = tempered_scenarios(gaussian, 1_000, mean_loss=float(softmax(np.zeros(1_000)) @ losses), rng=1)
+    assert result.scenarios.provenance["tilt"] == 0.0
+
+
 # Episodes
 
 
@@ -178,6 +184,8 @@ def test_runs_that_cannot_be(gaussian: ScenarioGenerator, days: pd.DataFrame) ->
         episode_stress(gaussian, rising, "2008-09", 100, rng=1)
     with pytest.raises(InputError, match="received none for CCC"):
         episode_stress(gaussian, days[["AAA", "BBB"]], "2008-09", 100, rng=1)
+    with pytest.raises(InputError, match="weights: expected 3 finite numbers"):
+        episode_stress(gaussian, days, "2008-09", 100, weights=np.ones(2), rng=1)
 
 
 def test_episodes_that_the_data_lack(gaussian: ScenarioGenerator, days: pd.DataFrame) -> None:
@@ -277,6 +285,9 @@ def test_shocks_of_unknown_assets(gaussian: ScenarioGenerator, tmp_path: Path) -
         shock_scenarios(gaussian, {"ZZZ": -0.1}, 10)
     with pytest.raises(InputError, match="without a shock"):
         shock_scenarios(gaussian, dict.fromkeys(ASSETS, -0.1), 10)
+    empirical = ScenarioGenerator().fit(gaussian_days(0.6))
+    with pytest.raises(InputError, match=r"can tell from larger ones, received -99\.99% for AAA"):
+        shock_scenarios(empirical, {"AAA": -0.9999}, 10)
     with pytest.raises(InputError, match="expected a CSV file"):
         read_shocks(tmp_path / "none.csv")
 
@@ -378,3 +389,12 @@ def test_reverse_stress_refuses() -> None:
         reverse_stress(HistoricalGenerator().fit(gaussian_days(0.5)), 0.05)
     with pytest.raises(InputError, match="history"):
         reverse_stress(generator, 0.01, history=gaussian_days(0.5).iloc[:1], rng=1)
+    with pytest.raises(InputError, match="weights: expected 3 finite numbers"):
+        reverse_stress(generator, 0.01, weights=[0.5, 0.5], rng=1)
+
+
+def test_the_nearest_day_of_a_history_shorter_than_the_assets_are_many() -> None:
+    history = gaussian_days(0.6).iloc[:3]  # a covariance of rank two
+    mode = reverse_stress(model(0.6), 0.01, history=history, rng=1).modes[0]
+    assert mode.nearest_day in history.index
+    assert np.isfinite(mode.nearest_distance)

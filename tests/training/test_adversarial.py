@@ -91,3 +91,5 @@ def test_wrong_shapes_are_named() -> None:
         AdversarialTraining(probabilities, VALUES, np.ones(3) / 3)
     with pytest.raises(InputError, match="expected probabilities"):
         AdversarialTraining(probabilities, VALUES, np.ones(16))
+    with pytest.raises(InputError, match="expected probabilities"):
+        AdversarialTraining(probabilities, VALUES, np.full(16, np.nan))
