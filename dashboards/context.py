@@ -13,6 +13,7 @@ from qfin.experiments.jobs import JobQueue
 from qfin.experiments.library import open_run
 from qfin.experiments.run_folder import RunFolder
 from qfin.experiments.runner import load_generator
+from qfin.reporting.figures import FigureBlock, mapping_figures, result_figures
 
 Query = dict[str, str]
 
@@ -42,6 +43,11 @@ class Context:
         with _opening:  # two users who open the same model wait for one reading
             return _generator(folder.path, model, (folder.path / "record.json").stat().st_mtime_ns)
 
+    def figures(self, run_id: str) -> dict[str, FigureBlock]:
+        """The figures of a run's report by name, drawn once."""
+        folder = self.run(run_id)
+        return _figures(folder.path, (folder.path / "record.json").stat().st_mtime_ns)
+
 
 _opening = Lock()
 
@@ -49,6 +55,12 @@ _opening = Lock()
 @lru_cache(maxsize=_KEPT_MODELS)
 def _generator(path: Path, model: str, written: int) -> Any:
     return load_generator(RunFolder.open(path), model)
+
+
+@lru_cache(maxsize=4)
+def _figures(path: Path, written: int) -> dict[str, FigureBlock]:
+    folder = RunFolder.open(path)
+    return {block.name: block for block in (*result_figures(folder), *mapping_figures(folder.record))}
 
 
 @dataclass(frozen=True)

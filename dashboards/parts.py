@@ -55,14 +55,14 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: st
     return html.Div(whole, className="qfin-scroll", tabIndex="0", role="region", **{"aria-label": caption or name})
 
 
-def figure(identifier: str, drawn: Any, *, description: str) -> Any:
-    """A plotly figure that follows its container, with buttons for PNG, SVG and CSV."""
-    graph = dcc.Graph(
-        id=identifier, figure=drawn, responsive=True, config={"displaylogo": False, "displayModeBar": False}
-    )
+def figure(identifier: str, drawn: Any, *, description: str, narrow: Any = None) -> Any:
+    """A plotly figure that follows its container, with buttons for PNG, SVG and CSV; `narrow` is shown on phones."""
+    graphs = [_graph(identifier, drawn, description, "" if narrow is None else "qfin-wide")]
+    if narrow is not None:
+        graphs.append(_graph(f"{identifier}-narrow", narrow, description, "qfin-narrow"))
     return html.Figure(
         [
-            html.Div(graph, role="img", **{"aria-label": description}),
+            *graphs,
             html.Div(
                 [
                     html.Button(
@@ -82,6 +82,17 @@ def figure(identifier: str, drawn: Any, *, description: str) -> Any:
         ],
         className="qfin-figure",
     )
+
+
+def _graph(identifier: str, drawn: Any, description: str, style: str) -> Any:
+    graph = dcc.Graph(
+        id=identifier,
+        figure=drawn,
+        responsive=True,
+        style={"height": f"{drawn.layout.height}px"},  # a responsive graph takes its container's, not the figure's
+        config={"displaylogo": False, "displayModeBar": False},
+    )
+    return html.Div(graph, role="img", className=style, **{"aria-label": description})
 
 
 def empty(title: str, text: str, command: str = "") -> Any:

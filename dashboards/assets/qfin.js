@@ -30,7 +30,9 @@
     const button = event.target.closest(".qfin-download");
     if (!button) return;
     const { figure, kind } = button.dataset;
-    const plot = document.getElementById(figure).querySelector(".js-plotly-plot");
+    const drawn = [figure, `${figure}-narrow`].map((id) => document.getElementById(id)).filter((e) => e);
+    const shown = drawn.find((element) => element.offsetParent !== null) || drawn[0];
+    const plot = shown.querySelector(".js-plotly-plot");
     if (kind === "csv") {
       save(new Blob([asCsv(plot)], { type: "text/csv" }), `${figure}.csv`);
     } else {
@@ -45,6 +47,14 @@
       addressOfSource: (source, kind) => window.dash_clientside.qfin.address(["source", "kind"], source, kind),
       addressOfCrash: (event, model) => window.dash_clientside.qfin.address(["event", "model"], event, model),
       addressOfJob: (job) => window.dash_clientside.qfin.address(["job"], job),
+      addressOfLoss: (clicks, lose) => window.dash_clientside.qfin.addressOnce(clicks, "lose", lose),
+      addressOfLike: (clicks, like) => window.dash_clientside.qfin.addressOnce(clicks, "like", like),
+      addressOfBacktest: (chosen, level) =>
+        window.dash_clientside.qfin.address(["backtest", "level"], chosen, level),
+      addressOfPortfolio: (geo) => window.dash_clientside.qfin.address(["geo"], geo),
+      addressOfPair: (first, second) => window.dash_clientside.qfin.address(["first", "second"], first, second),
+      addressOnce: (clicks, name, value) =>
+        clicks ? window.dash_clientside.qfin.address([name], value) : window.dash_clientside.no_update,
       // (names, …values) -> the address of what is shown, without loading anything
       address: (names, ...shown) => {
         const query = new URLSearchParams(window.location.search);

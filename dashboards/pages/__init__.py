@@ -1,5 +1,5 @@
 """The pages, in the order of the data's way."""
 
-from dashboards.pages import copula, crash, market, overview, training
+from dashboards.pages import backtest, copula, crash, market, optimiser, overview, training
 
-PAGES = (overview.PAGE, market.PAGE, copula.PAGE, training.PAGE, crash.PAGE)
+PAGES = (overview.PAGE, market.PAGE, copula.PAGE, training.PAGE, crash.PAGE, backtest.PAGE, optimiser.PAGE)

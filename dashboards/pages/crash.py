@@ -12,6 +12,7 @@ import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Input, Output, State, dcc, html
 
 from dashboards.context import Context, Page, Query
+from dashboards.pages import crash_ways
 from dashboards.parts import card, empty, facts, failure, figure, options, page_header, table
 from qfin._files import write_whole
 from qfin.exceptions import InputError
@@ -78,6 +79,8 @@ def layout(context: Context, run: str | None, query: Query) -> Any:
             ),
             dcc.Loading(html.Div(id="crash-result", **{"aria-live": "polite"}), type="dot", delay_show=300),
             _keep_card(context, run),
+            crash_ways.reverse_card(record, query),
+            crash_ways.like_card(context, run, query),
             dcc.Download(id="crash-file"),
         ]
     )
@@ -281,6 +284,7 @@ def register(app: dash.Dash, context: Context) -> None:
             return failure(error), dash.no_update
         return None, _saved_table(context, run)
 
+    crash_ways.register(app, context)
     for kind in _FORMATS:
         _register_export(app, context, kind)
     app.clientside_callback(

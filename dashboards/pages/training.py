@@ -11,8 +11,9 @@ from dashboards.context import Context, Page, Query
 from dashboards.parts import card, empty, failure, figure, options, page_header, table
 from qfin.exceptions import InputError
 from qfin.experiments.jobs import Job
-from qfin.reporting.figures import FigureBlock, mapping_figures, result_figures
+from qfin.reporting.figures import FigureBlock
 from qfin.viz import training_figure
+from qfin.viz.portfolio import best_so_far_figure
 
 _LOOK_EVERY = 1_000  # milliseconds
 _COLORS = {
@@ -61,14 +62,13 @@ def layout(context: Context, run: str | None, query: Query) -> Any:
 def _of_the_run(context: Context, run: str | None) -> list[Any]:
     if run is None:
         return [empty("No run yet", "Start one on the page Market.")]
-    folder = context.run(run)
-    record = folder.record
-    blocks = [b for b in (*result_figures(folder), *mapping_figures(record)) if b.name in _SHOWN]
-    return [*(_figure_card(block) for block in blocks), _circuit_card(record)]
+    blocks = context.figures(run)
+    shown = [_figure_card(blocks[name]) for name in _SHOWN if name in blocks]
+    return [*shown, _circuit_card(context.run(run).record)]
 
 
 def _figure_card(block: FigureBlock) -> Any:
-    drawn = figure(f"training-{block.name}", block.figure, description=block.description)
+    drawn = figure(f"training-{block.name}", block.figure, description=block.description, narrow=block.narrow)
     return card(block.title, drawn, note=block.caption)
 
 
@@ -91,6 +91,17 @@ def _job_options(context: Context) -> list[dict[str, str]]:
     return options((job.job_id, f"{job.title} ({job.state})") for job in context.jobs.jobs())
 
 
+def live_figure(identifier: str, curves: dict[str, list[float]]) -> Any:
+    """Curves of a job at work: of a search for a portfolio, or of training."""
+    values = {name: np.asarray(numbers) for name, numbers in curves.items()}
+    if "geo_steps" in values:
+        drawn = best_so_far_figure({"Search": (values["geo_steps"], values["geo_best"])})
+        return figure(identifier, drawn, description="Best value so far by the number of portfolios solved")
+    if values:
+        return figure(identifier, training_figure(values), description="Training curves of the job")
+    return html.Div()
+
+
 def job_view(context: Context, job: Job) -> Any:
     """State, stages, live curves and the log of one job."""
     progress = job.progress
@@ -106,25 +117,14 @@ def job_view(context: Context, job: Job) -> Any:
         if running
         else []
     )
-    curves = progress.get("curves")
-    live = (
-        [
-            figure(
-                "training-live",
-                training_figure({name: np.asarray(values) for name, values in curves.items()}),
-                description="Training curves of the job",
-            )
-        ]
-        if curves
-        else []
-    )
+    live = live_figure("training-live", progress.get("curves") or {})
     return dmc.Stack(
         [
             dmc.Group(
                 [dmc.Text(job.title, fw=600), dmc.Badge(job.state, color=_COLORS[job.state], id="training-badge")]
             ),
             *bar,
-            *live,
+            live,
             *([table(["Stage", "Time"], stages, name="stages")] if stages else []),
             html.Pre(context.jobs.log(job.job_id) or "Nothing printed yet.", className="qfin-log", tabIndex="0"),
         ],

@@ -6,6 +6,7 @@ any solver of the comparison found, since no optimum is known.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from qfin.exceptions import InputError
 from qfin.geo.solver import run_solver
 from qfin.portfolio import Budget, Evaluator, PathDrawdown, PortfolioProblem, ScenarioLoss, Trading
 
-_N_PATHS, _PATH_DAYS, _BLOCK_DAYS = 200, 60, 20
+_PATH_DAYS, _BLOCK_DAYS = 60, 20
 _CRASH_SHARE = 0.05
 _BOUNDS = (0.01, 1.0)
 
@@ -27,10 +28,10 @@ def value_at_risk(returns: FloatArray, n_held: int, rng: np.random.Generator) ->
     return _problem(ScenarioLoss(returns, "var", 0.99), n_held)
 
 
-def drawdown(returns: FloatArray, n_held: int, rng: np.random.Generator) -> PortfolioProblem:
+def drawdown(returns: FloatArray, n_held: int, rng: np.random.Generator, n_paths: int = 200) -> PortfolioProblem:
     """Mean of the worst 5 % maximum drawdowns over paths of 60 days, made of blocks of 20 days."""
-    starts = rng.integers(len(returns) - _BLOCK_DAYS, size=(_N_PATHS, _PATH_DAYS // _BLOCK_DAYS))
-    days = (starts[:, :, None] + np.arange(_BLOCK_DAYS)).reshape(_N_PATHS, _PATH_DAYS)
+    starts = rng.integers(len(returns) - _BLOCK_DAYS, size=(n_paths, _PATH_DAYS // _BLOCK_DAYS))
+    days = (starts[:, :, None] + np.arange(_BLOCK_DAYS)).reshape(n_paths, _PATH_DAYS)
     return _problem(PathDrawdown(returns[days], 0.95), n_held)
 
 
@@ -78,10 +79,14 @@ def bench_scenarios(
     objectives: tuple[str, ...],
     runs: tuple[tuple[int, ...], int],
     *,
+    n_paths: int = 200,
     seed: int = 0,
     say: Say = lambda text: None,
 ) -> dict[str, Any]:
-    """Rows per objective, solver and budget over `runs` = (budgets, number of seeds); p against the loop."""
+    """Rows per objective, solver and budget over `runs` = (budgets, number of seeds); p against the loop.
+
+    `n_paths` are those of the drawdown.
+    """
     budgets, n_seeds = runs
     unknown = set(objectives) - set(OBJECTIVES)
     if unknown:
@@ -90,7 +95,8 @@ def bench_scenarios(
         )
     rows: list[dict[str, Any]] = []
     for name in objectives:
-        problem = OBJECTIVES[name](returns, n_held, stream(seed, "bench geo", "scenarios", name))
+        build = partial(drawdown, n_paths=n_paths) if name == "drawdown" else OBJECTIVES[name]
+        problem = build(returns, n_held, stream(seed, "bench geo", "scenarios", name))
         solvers = budget_solvers(problem.cardinality)
         values, seconds = (
             np.empty((len(budgets), len(solvers), n_seeds)),

@@ -7,6 +7,7 @@ without the symmetry is the case of one charge that a one does not raise, so bot
 """
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -28,7 +29,18 @@ class ChainShape:
     def n_bits(self) -> int:
         return len(self.dims) - 1
 
+    @cached_property
+    def inside(self) -> FloatArray:
+        """1 where a channel exists, 0 in the padding, (n + 1, charges, channels)."""
+        return self.channel.astype(np.float64)
 
+    @cached_property
+    def above(self) -> FloatArray:
+        """`inside` of the charge that a one leads to."""
+        return np.array([_lowered(inside, self.raises) for inside in self.inside])
+
+
+@lru_cache(maxsize=32)
 def chain_shape(n_bits: int, max_bond: int, counts: tuple[int, int] | None) -> ChainShape:
     """The shape of a chain whose strings have counts[0] to counts[1] ones; None leaves the count free."""
     lowest, highest = (0, 0) if counts is None else counts
@@ -64,10 +76,8 @@ def product_start(shape: ChainShape, odds: FloatArray, noise: float, rng: np.ran
     base = np.stack([np.ones(shape.n_bits), np.sqrt(odds)], axis=1)
     mixing = np.sqrt(noise / shape.n_bits) * rng.standard_normal((shape.n_bits, 2, n_charges, width, width))
     tensors = base[:, :, None, None, None] * (np.eye(width) + mixing)
-    inside = shape.channel.astype(float)
-    for i in range(shape.n_bits):
-        tensors[i, 0] *= inside[i][:, :, None] * inside[i + 1][:, None, :]
-        tensors[i, 1] *= inside[i][:, :, None] * _lowered(inside[i + 1], shape.raises)[:, None, :]
+    tensors[:, 0] *= shape.inside[:-1, :, :, None] * shape.inside[1:, :, None, :]
+    tensors[:, 1] *= shape.inside[:-1, :, :, None] * shape.above[1:, :, None, :]
     for i in range(shape.n_bits - 1, 0, -1):
         shift_left(tensors, shape, i)
     tensors[0] /= np.linalg.norm(tensors[0])
@@ -78,26 +88,26 @@ def shift_left(tensors: FloatArray, shape: ChainShape, i: int) -> None:
     """Make site i right-orthonormal and move the rest of it into site i − 1, whose norm becomes one."""
     width = tensors.shape[-1]
     stacked = np.concatenate([tensors[i, 0], tensors[i, 1]], axis=2).transpose(0, 2, 1)
-    q, r = np.linalg.qr(stacked)
-    rows = q.transpose(0, 2, 1) * shape.channel[i][:, :, None]
-    tensors[i, 0] = rows[:, :, :width] * shape.channel[i + 1][:, None, :]
-    tensors[i, 1] = rows[:, :, width:] * _lowered(shape.channel[i + 1], shape.raises)[:, None, :]
+    columns, r = np.linalg.qr(stacked)
+    rows = columns.transpose(0, 2, 1) * shape.inside[i][:, :, None]
+    tensors[i, 0] = rows[:, :, :width] * shape.inside[i + 1][:, None, :]
+    tensors[i, 1] = rows[:, :, width:] * shape.above[i + 1][:, None, :]
     carry = r.transpose(0, 2, 1)
     tensors[i - 1, 0] = tensors[i - 1, 0] @ carry
     tensors[i - 1, 1] = tensors[i - 1, 1] @ _lowered(carry, shape.raises)
-    tensors[i - 1] /= np.linalg.norm(tensors[i - 1])
+    tensors[i - 1] /= np.sqrt((tensors[i - 1] ** 2).sum())
 
 
 def shift_right(tensors: FloatArray, shape: ChainShape, i: int) -> None:
     """Make site i left-orthonormal and move the rest of it into site i + 1, whose norm becomes one."""
     width = tensors.shape[-1]
     stacked = np.concatenate([tensors[i, 0], _raised(tensors[i, 1], shape.raises)], axis=1)
-    q, r = np.linalg.qr(stacked)
-    columns = q * shape.channel[i + 1][:, None, :]
-    tensors[i, 0] = columns[:, :width] * shape.channel[i][:, :, None]
-    tensors[i, 1] = _lowered(columns[:, width:], shape.raises) * shape.channel[i][:, :, None]
+    columns, r = np.linalg.qr(stacked)
+    columns *= shape.inside[i + 1][:, None, :]
+    tensors[i, 0] = columns[:, :width] * shape.inside[i][:, :, None]
+    tensors[i, 1] = _lowered(columns[:, width:], shape.raises) * shape.inside[i][:, :, None]
     tensors[i + 1] = r @ tensors[i + 1]
-    tensors[i + 1] /= np.linalg.norm(tensors[i + 1])
+    tensors[i + 1] /= np.sqrt((tensors[i + 1] ** 2).sum())
 
 
 def string_charges(shape: ChainShape, bits: BoolArray) -> IntArray:
@@ -119,13 +129,13 @@ class Sweeper:
         self, tensors: FloatArray, shape: ChainShape, bits: BoolArray, weight: FloatArray, learning_rate: float
     ) -> None:
         self.tensors, self.shape, self.weight, self.learning_rate = tensors, shape, weight, learning_rate
-        self.bits = bits.astype(np.int64).T.copy()
-        self.charges = string_charges(shape, bits).T.copy()
-        width = tensors.shape[-1]
+        ones, charges = bits.astype(np.int64).T, string_charges(shape, bits).T[:-1]
+        n_charges, width = tensors.shape[2:4]
+        # Where the entries of each string's block lie in a site's tensor, (n, strings, width²).
+        self.cells = ((ones * n_charges + charges) * width * width)[:, :, None] + np.arange(width * width)
         self.left = np.zeros((shape.n_bits + 1, len(bits), width))
         self.right = np.zeros((shape.n_bits + 1, len(bits), width))
         self.left[0, :, 0] = self.right[-1, :, 0] = 1.0
-        self._cell = np.arange(width * width)
         for i in range(shape.n_bits - 1, 0, -1):
             self._extend_right(i)
 
@@ -135,7 +145,7 @@ class Sweeper:
         for i in range(n - 1):
             self._step(i)
             shift_right(self.tensors, self.shape, i)
-            ahead = np.matmul(self.left[i][:, None, :], self._blocks(i))[:, 0]
+            ahead = (self.left[i][:, :, None] * self._blocks(i)).sum(axis=1)
             self.left[i + 1] = ahead / np.abs(ahead).max(axis=1, keepdims=True)
         for i in range(n - 1, 0, -1):
             self._step(i)
@@ -143,35 +153,30 @@ class Sweeper:
             self._extend_right(i)
 
     def _blocks(self, i: int) -> FloatArray:
-        blocks: FloatArray = self.tensors[i, self.bits[i], self.charges[i]]
-        return blocks
+        width = self.tensors.shape[-1]
+        return np.asarray(self.tensors[i].take(self.cells[i]).reshape(-1, width, width))
 
     def _extend_right(self, i: int) -> None:
-        behind = np.matmul(self._blocks(i), self.right[i + 1][:, :, None])[:, :, 0]
+        behind = (self._blocks(i) * self.right[i + 1][:, None, :]).sum(axis=2)
         self.right[i] = behind / np.abs(behind).max(axis=1, keepdims=True)
 
-    def _amplitudes(self, blocks: FloatArray, i: int) -> FloatArray:
-        ahead = np.matmul(self.left[i][:, None, :], blocks)[:, 0]
-        return np.asarray((ahead * self.right[i + 1]).sum(axis=1))
-
     def _step(self, i: int) -> None:
-        centre = self.tensors[i]
-        width = centre.shape[-1]
-        amplitudes = self._amplitudes(self._blocks(i), i)
-        pull = (self.weight / amplitudes)[:, None, None] * self.left[i][:, :, None] * self.right[i + 1][:, None, :]
-        block = (self.bits[i] * centre.shape[1] + self.charges[i]) * width * width
-        target = np.bincount((block[:, None] + self._cell).ravel(), pull.ravel(), centre.size).reshape(centre.shape)
-        ratios = self._amplitudes(target[self.bits[i], self.charges[i]], i) / amplitudes - 1.0
+        centre, cells = self.tensors[i], self.cells[i]
+        environment = (self.left[i][:, :, None] * self.right[i + 1][:, None, :]).reshape(cells.shape)
+        amplitudes = (environment * centre.take(cells)).sum(axis=1)
+        pull = (self.weight / amplitudes)[:, None] * environment
+        target = np.bincount(cells.ravel(), pull.ravel(), centre.size)
+        ratios = (environment * target.take(cells)).sum(axis=1) / amplitudes - 1.0
         steps = self.learning_rate * _SHARES
-        stretched = 1.0 + steps[:, None] * ratios
-        direction = target - centre
+        stretched = np.maximum(1.0 + steps[:, None] * ratios, 0.0)
+        direction = target.reshape(centre.shape) - centre
         with np.errstate(divide="ignore", invalid="ignore"):
-            gain = 2.0 * np.log(np.where(stretched > 0.0, stretched, 0.0)) @ self.weight
+            gain = 2.0 * np.log(stretched) @ self.weight
         loss = np.log1p(steps**2 * (direction * direction).sum()) - gain
-        best = int(np.argmin(loss))
+        best = int(loss.argmin())
         if loss[best] < 0.0:
-            self.tensors[i] = centre + steps[best] * direction
-            self.tensors[i] /= np.linalg.norm(self.tensors[i])
+            stepped = centre + steps[best] * direction
+            self.tensors[i] = stepped / np.sqrt((stepped * stepped).sum())
 
 
 def log_amplitudes(tensors: FloatArray, shape: ChainShape, bits: BoolArray) -> tuple[FloatArray, FloatArray]:

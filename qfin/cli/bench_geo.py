@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from qfin.cli.bench_quantum import whole_numbers
 from qfin.cli.commands import JsonOption
 from qfin.cli.output import Output
 from qfin.exceptions import InputError
+
+if TYPE_CHECKING:
+    from qfin._types import FloatArray
 
 
 class Task(StrEnum):
@@ -19,6 +22,9 @@ class Task(StrEnum):
     budget = "budget"
     generator = "generator"
     scenarios = "scenarios"
+    booster = "booster"
+    exact = "exact"
+    qaoa = "qaoa"
 
 
 _SHOWN = {
@@ -27,16 +33,23 @@ _SHOWN = {
         "mean_error", "median_error", "variance_error", "return_error",
     ],
     "budget": ["instance", "solver", "budget", "value", "value_lo", "value_hi", "gap", "wall_s", "p_value"],
+    "qaoa": ["solver", "value", "value_lo", "value_hi", "at_optimum", "unique_calls", "wall_s", "p_value"],
+    "exact": ["instance", "solver", "budget", "value", "value_lo", "value_hi", "bound", "gap", "wall_s", "proven"],
 }  # fmt: skip
 _TITLES = {
     "orlib": "Frontier of ten names: λ at the proven optimum, largest relative gap, calls a λ, errors in %",
     "budget": "Relative gap to the proven optimum: mean, 95 % interval, median over seeds",
+    "qaoa": "Gap to the enumerated optimum, as a share of the range of values: mean, 95 % interval over seeds",
+    "exact": "Best value: median, least and largest over seeds; proven lower bound and relative gap to it",
 }
 
 
 def geo(
     task: Annotated[Task, typer.Option(help="The frontier, few calls, the generators, or what no programme takes.")],
-    data: Annotated[Path, typer.Option(help="Folder of the OR-Library files and optima; a price file for scenarios.")],
+    data: Annotated[
+        Path,
+        typer.Option(help="OR-Library folder with optima; for scenarios, booster, exact prices or an `indtrack` file."),
+    ],
     instances: Annotated[str | None, typer.Option(help="Names, comma-separated: port1 to port5.")] = None,
     budgets: Annotated[
         str, typer.Option(help="Unique calls, comma-separated (budget, generator).")
@@ -45,17 +58,21 @@ def geo(
     every: Annotated[int, typer.Option(help="Every how many of the 50 λ (orlib).", min=1)] = 1,
     places: Annotated[str, typer.Option(help="Which of the 50 λ (budget, generator).")] = "9,19,29,39,49",
     objectives: Annotated[
-        str, typer.Option(help="var, drawdown, crash, lots (scenarios).")
-    ] = "var,drawdown,crash,lots",
-    assets: Annotated[int, typer.Option(help="Names, evenly from the file (scenarios).", min=4)] = 100,
-    cardinality: Annotated[int, typer.Option(help="Names held (scenarios).", min=2)] = 10,
+        str | None,
+        typer.Option(help="var, drawdown, crash, lots (scenarios); variance, shortfall (booster, exact); default all."),
+    ] = None,
+    assets: Annotated[int, typer.Option(help="Names, evenly from the file (scenarios, booster, exact).", min=4)] = 100,
+    cardinality: Annotated[int, typer.Option(help="Names held (scenarios, booster, exact).", min=2)] = 10,
+    paths: Annotated[int, typer.Option(help="Paths of the drawdown (scenarios).", min=2)] = 200,
+    limit_s: Annotated[float, typer.Option(help="Seconds of a mixed-integer programme (exact).", min=0.1)] = 60.0,
     seed: Annotated[int, typer.Option(help="Seed of every random number.")] = 7,
     json: JsonOption = None,
 ) -> None:
     """Portfolios of few names: the loop beside relaxation, swap, annealing, genetic and tabu search, and controls."""
     output = Output(json)
-    if task is Task.scenarios:
-        _scenarios(output, data, (assets, cardinality), objectives, (whole_numbers(budgets, "--budgets"), seeds), seed)
+    if task not in (Task.orlib, Task.budget, Task.generator):
+        runs = (whole_numbers(budgets, "--budgets"), seeds)
+        _on_returns(output, task, data, (assets, cardinality), objectives, runs, (limit_s, paths, seed))
         return
     from qfin.bench.geo import INSTANCES, BudgetPlan, bench_budget, bench_orlib, budget_solvers, generator_solvers
 
@@ -75,26 +92,63 @@ def geo(
     output.json(result)
 
 
-def _scenarios(
-    output: Output, data: Path, sizes: tuple[int, int], objectives: str, runs: tuple[tuple[int, ...], int], seed: int
+def _on_returns(
+    output: Output,
+    task: Task,
+    data: Path,
+    sizes: tuple[int, int],
+    objectives: str | None,
+    runs: tuple[tuple[int, ...], int],
+    settings: tuple[float, int, int],
 ) -> None:
+    from functools import partial
+
+    from qfin.bench.geo_booster import BOOSTED, bench_booster
+    from qfin.bench.geo_exact import bench_exact
+    from qfin.bench.geo_scenarios import OBJECTIVES, bench_scenarios
+
+    limit_s, n_paths, seed = settings
+    if task is Task.qaoa:
+        from qfin.bench.geo_qaoa import bench_qaoa
+
+        result = bench_qaoa(_returns(data, sizes), sizes[1], runs[1], seed=seed, say=output.note)
+        output.table(_TITLES["qaoa"], [{key: row[key] for key in _SHOWN["qaoa"]} for row in result["rows"]])
+        output.json(result)
+        return
+    bench: Any = {
+        Task.scenarios: partial(bench_scenarios, n_paths=n_paths),
+        Task.booster: bench_booster,
+        Task.exact: partial(bench_exact, limit_s=limit_s),
+    }[task]
+    known = tuple(OBJECTIVES if task is Task.scenarios else BOOSTED)
+    names = known if objectives is None else tuple(name.strip() for name in objectives.split(","))
+    returns = _returns(data, sizes)
+    output.note(f"{returns.shape[1]} assets, {len(returns)} periods")
+    result = bench(returns, sizes[1], names, runs, seed=seed, say=output.note)
+    kind = "exact" if task is Task.exact else "budget"
+    title = "Best value: mean, 95 % interval over seeds; gap to the best that any solver found"
+    shown = [{key: row[key] for key in _SHOWN[kind]} for row in result["rows"]]
+    output.table(_TITLES["exact"] if task is Task.exact else title, shown)
+    output.json(result)
+
+
+def _returns(data: Path, sizes: tuple[int, int]) -> "FloatArray":
+    """Returns of evenly chosen names of a price file, or of OR-Library's `indtrack` tables."""
     import numpy as np
 
-    from qfin.bench.geo_scenarios import bench_scenarios
-    from qfin.market.bundled import load_panel
+    if data.name.startswith("indtrack"):
+        from qfin.bench.geo_booster import weekly_returns
 
-    days, _ = load_panel(data).complete()
+        returns = weekly_returns(data)
+    else:
+        from qfin.market.bundled import load_panel
+
+        returns = load_panel(str(data)).complete()[0].to_numpy()
     n_assets, n_held = sizes
-    if not n_held < n_assets <= days.shape[1]:
-        expected = f"--cardinality below --assets, and at most {days.shape[1]} assets"
+    if not n_held < n_assets <= returns.shape[1]:
+        expected = f"--cardinality below --assets, and at most {returns.shape[1]} assets"
         raise InputError(f"--assets: expected {expected}, received {n_held} of {n_assets}")
-    returns = days.to_numpy()[:, np.linspace(0, days.shape[1] - 1, n_assets).astype(int)]
-    output.note(f"{n_assets} assets, {len(returns)} days")
-    names = tuple(name.strip() for name in objectives.split(","))
-    result = bench_scenarios(returns, n_held, names, runs, seed=seed, say=output.note)
-    title = "Best value: mean, 95 % interval over seeds; gap to the best that any solver found"
-    output.table(title, [{key: row[key] for key in _SHOWN["budget"]} for row in result["rows"]])
-    output.json(result)
+    return np.asarray(returns[:, np.linspace(0, returns.shape[1] - 1, n_assets).astype(int)])
 
 
 def _instances(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:

@@ -81,21 +81,15 @@ def _job(output: Output, run: Path, model: str, n: int, seed: int | None, out: P
 
 
 def _reverse(job: _Job, level: float) -> dict[str, Any]:
+    from qfin.experiments.crash import reverse_content
     from qfin.experiments.history import run_history
     from qfin.scenarios import reverse_stress
 
     with job.output.status(f"Searching the likeliest losses of {level:.1%} under {job.model}"):
         history, _ = run_history(job.folder)
         found = reverse_stress(job.generator, level, history=history, rng=job.seed)
-    rows = [_mode_row(found.assets, mode) for mode in found.modes]
-    content = {
-        "level": level,
-        "probability": found.likelihood.probability,
-        "probability_se": found.likelihood.standard_error,
-        "n_starts": found.n_starts,
-        "n_converged": found.n_converged,
-        "rows": rows,
-    }
+    content = reverse_content(found)
+    rows = content["rows"]
     probability = found.likelihood.probability
     job.output.say(f"P(loss > {level:.2%}) = {probability:.3g} a day, once in {1.0 / probability:,.0f} days")
     job.output.say(f"{found.n_converged} of {found.n_starts} searches converged, {len(rows)} distinct mode(s)")
@@ -103,21 +97,6 @@ def _reverse(job: _Job, level: float) -> dict[str, Any]:
         job.output.say(_mode_title(number, row))
         job.output.table("Parts of the loss", _mode_table(row))
     return content | {"file": _save_modes(job, rows)}
-
-
-def _mode_row(assets: tuple[str, ...], mode: Any) -> dict[str, Any]:
-    return {
-        "loss": mode.loss,
-        "log_density": mode.log_density,
-        "share": mode.share,
-        "nearest_day": str(mode.nearest_day.date()),
-        "nearest_distance": mode.nearest_distance,
-        "nearest_book_return": mode.nearest_book_return,
-        "assets": [
-            {"asset": asset, "return": float(move), "contribution": float(part)}
-            for asset, move, part in zip(assets, mode.returns, mode.contributions, strict=True)
-        ],
-    }
 
 
 def _mode_title(number: int, row: dict[str, Any]) -> str:
@@ -162,6 +141,7 @@ def _save_modes(job: _Job, rows: list[dict[str, Any]]) -> str | None:
 def _like(job: _Job, name: str) -> dict[str, Any]:
     import pandas as pd
 
+    from qfin.experiments.crash import episode_content
     from qfin.experiments.history import run_history
     from qfin.scenarios import episode_stress
 
@@ -169,8 +149,7 @@ def _like(job: _Job, name: str) -> dict[str, Any]:
         history = pd.concat(run_history(job.folder))
         found = episode_stress(job.generator, history, name, job.n, rng=job.seed)
     content = _stress(job, found.stress)
-    episode = found.episode
-    rows = found.rows()
+    episode, told = found.episode, episode_content(found)
     job.output.say(f"{name}: {episode.what}; worst day {found.worst_day:%Y-%m-%d}, book {found.book_return:+.2%}")
     job.output.table(
         "The episode, and who leads in the draws",
@@ -182,16 +161,16 @@ def _like(job: _Job, name: str) -> dict[str, Any]:
                 "mean given": f"{row['mean_given']:+.1%}",
                 "leads": f"{row['leads']:.0%}" + (" (led)" if row["led"] else ""),
             }
-            for row in rows
+            for row in told["leads"]
         ],
     )
-    seed_day = {"worst_day": str(found.worst_day.date()), "book_return": found.book_return}
-    return content | {"episode": name} | seed_day | {"replay": _replay_rows(found.replay), "leads": rows}
+    return content | told
 
 
 def _like_run(job: _Job, name: str, days: int) -> dict[str, Any]:
     import pandas as pd
 
+    from qfin.experiments.crash import replay_rows
     from qfin.experiments.history import run_history
     from qfin.scenarios import episode_paths
 
@@ -222,17 +201,10 @@ def _like_run(job: _Job, name: str, days: int) -> dict[str, Any]:
         "probability_se": error,
         "n": len(found.paths),
         "ess": effective,
-        "replay": _replay_rows(found.replay),
+        "replay": replay_rows(found.replay),
         "rows": rows,
         "file": None if job.out is None else _wrote(job, found.paths.save(job.out)),
     }
-
-
-def _replay_rows(replay: Any) -> list[dict[str, Any]]:
-    return [
-        {"date": str(date.date()), "book": float(moves.mean())} | {asset: float(move) for asset, move in moves.items()}
-        for date, moves in replay.iterrows()
-    ]
 
 
 def _temper(job: _Job, text: str) -> dict[str, Any]:

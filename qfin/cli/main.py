@@ -6,16 +6,21 @@ import traceback
 import typer
 
 from qfin.cli import (
+    backtest,
     bench,
+    bench_dashboard,
     bench_geo,
     bench_quantum,
     bench_risk,
+    bench_tails,
     commands,
     crash,
     dashboard,
+    geo,
     paths,
     quality,
     resources,
+    strategy,
     stress,
 )
 from qfin.exceptions import InputError, QfinError
@@ -37,6 +42,9 @@ app.command("resources")(resources.resources)
 app.command("crash")(crash.crash)
 app.command("paths")(paths.paths)
 app.command("quality")(quality.quality)
+app.command("strategy")(strategy.strategy)
+app.command("backtest")(backtest.backtest)
+app.command("geo")(geo.geo)
 app.command("dashboard")(dashboard.dashboard)
 data = typer.Typer(help="Bundled data sets.", no_args_is_help=True, rich_markup_mode=None)
 data.command("list")(commands.data_list)
@@ -51,7 +59,9 @@ benches.command("plateau")(bench_quantum.plateau)
 benches.command("continue")(bench_quantum.continue_training)
 benches.command("optimisers")(bench_quantum.optimisers)
 benches.command("geo")(bench_geo.geo)
+benches.command("dashboard")(bench_dashboard.dashboard)
 benches.command("tests")(bench_risk.risk_tests)
+benches.command("tails")(bench_tails.tails)
 benches.command("grid")(bench_quantum.grid)
 benches.command("amplitude")(bench_quantum.amplitude)
 app.add_typer(benches, name="bench")

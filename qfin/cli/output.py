@@ -10,6 +10,8 @@ from typing import Any
 
 from qfin._files import write_whole
 
+_NO_EDGE = 200  # columns
+
 
 class Output:
     """Tables go to stdout, bars and notes to stderr; with `--json -` stdout carries the JSON object alone."""
@@ -18,8 +20,8 @@ class Output:
         from rich.console import Console
 
         self._target = json_target
-        self._console = Console(stderr=json_target == "-", highlight=False)
-        self._errors = Console(stderr=True, highlight=False)
+        self._console = _wide(Console(stderr=json_target == "-", highlight=False))
+        self._errors = _wide(Console(stderr=True, highlight=False))
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
@@ -35,7 +37,9 @@ class Output:
 
         table = Table(title=Text(title), title_justify="left")
         for name in rows[0] if rows else []:
-            table.add_column(Text(name), justify="right" if isinstance(rows[0][name], int | float) else "left")
+            number = isinstance(rows[0][name], int | float)
+            # A cut number is a wrong number: words give way first.
+            table.add_column(Text(name), justify="right" if number else "left", no_wrap=number)
         for row in rows:
             table.add_row(*(Text(_cell(value)) for value in row.values()))
         self._console.print(table)
@@ -117,6 +121,13 @@ class Bars:
         if not self._console.is_terminal:
             note = " (restored)" if restored else ""
             self._console.print(f"{self._text}: {clock(seconds)}{note}", markup=False, soft_wrap=True)
+
+
+def _wide(console: Any) -> Any:
+    """A file or a pipe has no edge at which a table would have to be cut."""
+    if not console.is_terminal:
+        console.width = _NO_EDGE
+    return console
 
 
 def clock(seconds: float) -> str:

@@ -1,6 +1,8 @@
 """The runs that lie in one folder."""
 
+import json
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,23 @@ from qfin.experiments.run_folder import RunFolder
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def run_ids(root: str | Path) -> list[str]:
-    """Finished runs in `root`, the newest first."""
+def run_ids(root: str | Path, kind: str = "run") -> list[str]:
+    """Finished runs in `root`, the newest first: of models, or of another kind ("geo", "backtest")."""
     records = [p for p in Path(root).glob("*/record.json") if _ID.fullmatch(p.parent.name)]
-    return [p.parent.name for p in sorted(records, key=lambda p: (p.stat().st_mtime, p.parent.name), reverse=True)]
+    known = [(p.stat().st_mtime_ns, p) for p in records]
+    return [p.parent.name for written, p in sorted(known, reverse=True) if _kind(p, written) == kind]
+
+
+@lru_cache(maxsize=1024)
+def _kind(record: Path, written: int) -> str:
+    """What a record is of; one that cannot be read is of no kind."""
+    try:
+        content = json.loads(record.read_text())
+    except ValueError:
+        return ""
+    if not isinstance(content, dict):
+        return ""
+    return str(content.get("kind", "backtest" if "confidence_sets" in content else "run"))
 
 
 def open_run(root: str | Path, run_id: str) -> RunFolder:

@@ -6,6 +6,7 @@ from typing import Any
 _PUBLIC = {
     "CircuitGenerator": "qfin.geo.circuit_generator",
     "GEO": "qfin.geo.loop",
+    "GEOOptimization": "qfin.geo.estimator",
     "GEOResult": "qfin.geo.run",
     "GaussianScreen": "qfin.geo.screen",
     "default_solver": "qfin.geo.run",

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from qfin._threads import one_blas_thread
 from qfin._types import BoolArray, FloatArray, IntArray
 
 
@@ -70,18 +71,19 @@ def run_solver(
     `state` goes on with an earlier run instead of `init`; `on_state` sees every state, to store it; `patience` is the
     number of calls without a better value after which the run ends.
     """
-    state = solver.init(evaluator, rng) if state is None else state
-    idle = 0
-    while evaluator.remaining > 0 and idle < _IDLE_STEPS:
-        before = evaluator.n_calls
-        state, info = solver.step(state, evaluator, rng)
-        idle = 0 if evaluator.n_calls > before else idle + 1
-        if on_step is not None:
-            on_step(info)
-        if on_state is not None:
-            on_state(state)
-        if info.finished or (patience is not None and evaluator.n_calls - evaluator.history[0][-1] >= patience):
-            break
+    with one_blas_thread():
+        state = solver.init(evaluator, rng) if state is None else state
+        idle = 0
+        while evaluator.remaining > 0 and idle < _IDLE_STEPS:
+            before = evaluator.n_calls
+            state, info = solver.step(state, evaluator, rng)
+            idle = 0 if evaluator.n_calls > before else idle + 1
+            if on_step is not None:
+                on_step(info)
+            if on_state is not None:
+                on_state(state)
+            if info.finished or (patience is not None and evaluator.n_calls - evaluator.history[0][-1] >= patience):
+                break
     return state
 
 

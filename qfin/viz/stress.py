@@ -14,6 +14,9 @@ from qfin.viz.theme import MUTED, themed
 _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _BEFORE, _AFTER = "#0072b2", "#d55e00"
 _SHIFT, _ROW_HEIGHT = 0.17, 34
+# Of the ways to lose, the likeliest first; told apart by shape as well as by colour.
+_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross")
+_COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#5b6372")
 
 
 def conditional_figure(result: StressResult) -> Any:
@@ -32,8 +35,35 @@ def conditional_figure(result: StressResult) -> Any:
     ):
         _add_law(figure, words, _quantiles(scenarios), places + shift, color, names)
     figure.add_vline(x=0.0, line={"color": MUTED, "width": 1})
-    figure.update_xaxes(title_text="Return: middle 90% (thin), middle half (thick), median (ring)", tickformat=".1~%")
+    figure.update_xaxes(
+        title_text="Return: middle 90% (thin),<br>middle half (thick), median (ring)", tickformat=".1~%"
+    )
     figure.update_yaxes(tickvals=places, ticktext=names, range=[len(names) - 0.5, -0.5], showgrid=False)
+    return themed(figure, height=150 + _ROW_HEIGHT * len(names))
+
+
+def reverse_figure(assets: Sequence[str], moves: FloatArray, shares: FloatArray) -> Any:
+    """Returns of every asset, (n_modes, n_assets), in the likeliest ways to lose; `shares` (n_modes,) of the first."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    names = [escape(name) for name in assets]
+    places = np.arange(len(names), dtype=float)
+    shift = np.linspace(-0.25, 0.25, len(moves)) if len(moves) > 1 else np.zeros(1)
+    for number, (move, share) in enumerate(zip(moves, shares, strict=True)):
+        words = f"Way {number + 1}" + (f", {share:.0%} as likely" if number else "")
+        figure.add_scatter(
+            x=move,
+            y=places + shift[number],
+            mode="markers",
+            name=words,
+            marker={"symbol": _SYMBOLS[number], "size": 9, "color": _COLORS[number]},
+            customdata=names,
+            hovertemplate="%{customdata}: %{x:.2%}<extra>" + words + "</extra>",
+        )
+    figure.add_vline(x=0.0, line={"color": MUTED, "width": 1})
+    figure.update_xaxes(title_text="Return on such a day", tickformat=".1~%")
+    figure.update_yaxes(tickvals=places, ticktext=names, range=[len(names) - 0.5, -0.5])
     return themed(figure, height=150 + _ROW_HEIGHT * len(names))
 
 

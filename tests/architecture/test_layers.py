@@ -51,7 +51,7 @@ OWNERS: dict[str, set[str]] = {
     "jinja2": {"reporting"},
     "typer": {"cli"},
     "rich": {"cli", "experiments"},
-    "skfolio": {"market", "bench", "scenarios", "portfolio"},
+    "skfolio": {"market", "bench", "scenarios", "portfolio", "geo"},
     "arch": {"evaluation", "marginals", "risk"},
     "cma": {"training"},
     "qiskit_algorithms": {"quantum"},

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-RUN = "fx-2012"
+RUN, GEO, BACKTEST = "fx-2012", "geo-small", "backtest-small"
 CONFIG = """
 seed = 3
 [market]
@@ -63,6 +63,31 @@ def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder / RUN
+
+
+@pytest.fixture(scope="session")
+def made_geo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small search for a portfolio."""
+    from qfin.experiments.geo import GeoConfig, run_geo
+    from qfin.experiments.geo_problem import GeoRules
+
+    rules = GeoRules(cardinality=(3, 3))
+    config = GeoConfig(rules, prices="fx-usd", end="2012-12-31", budget=40, n_points=3)
+    return run_geo(config, tmp_path_factory.mktemp("made-geo") / GEO).path
+
+
+@pytest.fixture(scope="session")
+def made_backtest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a back-test of a few weeks."""
+    from qfin.backtest import BacktestInputs, BacktestPlan, run_backtest
+    from qfin.market import load_panel
+
+    plan = BacktestPlan(("hs", "gaussian"), (0.95, 0.975), window=250, refit=60, n_draws=1_000, n_kept=99)
+    panel = load_panel("fx-usd").select(["EURUSD", "GBPUSD", "USDJPY"])
+    inputs = BacktestInputs.of(panel.returns, plan, start="2015-01-05", end="2015-04-30")
+    folder = tmp_path_factory.mktemp("made-backtest") / BACKTEST
+    run_backtest(inputs, folder, source=panel.source)
+    return folder
 
 
 @dataclass
@@ -122,10 +147,13 @@ def serving(runs: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def server(made_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The dashboard of a folder with the one run, for the tests of one file."""
+def server(
+    made_run: Path, made_geo: Path, made_backtest: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The dashboard of a folder with one run of each kind, for the tests of one file."""
     runs = tmp_path_factory.mktemp("served") / "runs"
-    shutil.copytree(made_run, runs / RUN)
+    for made in (made_run, made_geo, made_backtest):
+        shutil.copytree(made, runs / made.name)
     with serving(runs) as running:
         yield running
 

@@ -11,7 +11,7 @@ import pytest
 
 from qfin.experiments.jobs import JobQueue
 
-from .conftest import RUN, Server, serving
+from .conftest import RUN, Server, local_sockets, serving
 
 Open = Callable[..., Any]
 
@@ -61,10 +61,11 @@ def test_a_job_is_started_followed_outlives_the_server_and_is_cancelled(
     page.wait_for_selector("table[data-name=stages] tbody tr", timeout=60_000)
     assert "job=" in page.evaluate("location.search")
     server.stop()
-    server.start()
-    one.complaints.clear()  # the browser rightly says that the server was gone
+    with local_sockets():
+        server.start()
     page.reload()
     page.wait_for_selector("#training-badge >> text=running")
+    one.complaints.clear()  # the browser rightly says that the server was gone
     page.click("#training-cancel")
     page.wait_for_selector("#training-badge >> text=cancelled")
     jobs = JobQueue(server.runs / ".jobs").jobs()

@@ -19,9 +19,11 @@ Open = Callable[..., Any]
 READY = {
     "/": "table[data-name=models] tbody tr",
     "/market": "table[data-name=assets] tbody tr",
-    "/copula": ".js-plotly-plot .main-svg",
-    "/training": ".js-plotly-plot .main-svg",
+    "/copula": "[data-pair] .main-svg:visible",
+    "/training": ".main-svg:visible",
     "/crash": "table[data-name=book] tbody tr",
+    "/backtest": "table[data-name=tests] tbody tr",
+    "/optimiser": "table[data-name=portfolio] tbody tr",
 }
 PATHS = [page.path for page in PAGES]
 
@@ -33,9 +35,9 @@ def open_ready(visit: Any, path: str) -> Any:
     return page
 
 
-def wait(page: Any, script: str) -> None:
+def wait(page: Any, script: str, seconds: float = 30.0) -> None:
     """Until the script is true. Playwright's own waiting evaluates text, which the pages' policy forbids."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + seconds
     while not page.evaluate(script):
         assert time.monotonic() < end, script
         page.wait_for_timeout(50)

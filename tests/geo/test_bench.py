@@ -69,11 +69,29 @@ def test_small_budgets_and_the_ablation(folder: Path) -> None:
 
 def test_scenario_objectives_run_under_every_solver() -> None:
     returns = 0.01 * np.random.default_rng(1).standard_t(4, (300, 8))
-    result = bench_scenarios(returns, 3, tuple(OBJECTIVES), ((12,), 2))
+    result = bench_scenarios(returns, 3, tuple(OBJECTIVES), ((12,), 2), n_paths=30)
     assert len(result["rows"]) == 6 * len(OBJECTIVES)
     for row in result["rows"]:
         assert row["gap"] >= 0.0
         assert row["value_lo"] <= row["value"] <= row["value_hi"]
+
+
+def test_the_booster_never_loses_what_its_seeds_knew(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    prices = 50.0 * np.exp(np.cumsum(0.02 * rng.standard_normal((120, 9)), axis=0))
+    lines = [",".join(["week", "INDEX", *(f"S{number}" for number in range(8))])]
+    lines += [",".join([str(week), *(f"{price:.6f}" for price in row)]) for week, row in enumerate(prices)]
+    file = tmp_path / "indtrack9.csv"
+    file.write_text("\n".join(lines) + "\n")
+    sizes = ["--assets", "8", "--cardinality", "3", "--budgets", "8,14", "--seeds", "2"]
+    result = result_of("--task", "booster", "--data", str(file), *sizes)
+    rows = {(row["instance"], row["budget"], row["solver"]): row for row in result["rows"]}  # type: ignore[attr-defined]
+    assert len(rows) == 2 * 2 * 5
+    for instance in ("variance", "shortfall"):
+        for n_calls in (8, 14):
+            seeds = rows[instance, n_calls, "seeds"]["value"]
+            assert rows[instance, 2 * n_calls, "geo, boosted"]["value"] <= seeds
+            assert rows[instance, 2 * n_calls, "annealing, continued"]["value"] <= seeds
 
 
 def test_gaps_and_p_values() -> None:
