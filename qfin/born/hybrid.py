@@ -9,8 +9,11 @@ from sklearn.base import BaseEstimator
 from qfin._random import RandomLike, as_generator
 from qfin._types import AnyArray, FloatArray
 from qfin._validation import as_matrix
-from qfin.born.circuit import CircuitBornMachine
+from qfin.born.circuit import CircuitBornMachine, distant_pairs
 from qfin.born.mps import MPSBornMachine
+
+# As in the main job: see `qfin.experiments.config.CircuitConfig`.
+_N_REGISTERS, _N_LAYERS, _N_DISTANT = 5, 4, 4
 
 
 class CircuitHeadMachine(BaseEstimator):  # type: ignore[misc]
@@ -65,3 +68,23 @@ class CircuitHeadMachine(BaseEstimator):  # type: ignore[misc]
 
         circuit = CircuitBornMachine.from_arrays(part("circuit"))
         return cls(circuit, MPSBornMachine.from_arrays(part("chain")), n_extra=int(arrays["n_extra"]))
+
+
+def circuit_on_chain(chain: MPSBornMachine, y: FloatArray, *, max_steps: int, seed: int) -> CircuitHeadMachine:
+    """The first five registers of a fitted chain as a circuit: mapped, given a few distant gates, and trained on.
+
+    `y` (n, d) are the latent days that the chain was fitted to; training stops on those that the chain held out.
+    """
+    from qfin.born.mapping import map_mps_to_circuit
+
+    head, _ = chain.head(min(_N_REGISTERS, chain.n_registers_))
+    size = (chain.n_functions - 1).bit_length()
+    mapped = CircuitBornMachine.from_ansatz(map_mps_to_circuit(head.tensors_, _N_LAYERS).ansatz, size)
+    n_possible = (head.n_registers_ - 1) * (head.n_registers_ - 2) // 2
+    ansatz = mapped.ansatz
+    if n_possible:
+        pairs = distant_pairs(mapped.register_mutual_information(), min(_N_DISTANT, n_possible), size)
+        ansatz = ansatz.extended(pairs)
+    days, held_out = y[:, : head.n_registers_], chain.held_out_
+    circuit = CircuitBornMachine(ansatz, size, max_steps=max_steps, seed=seed)
+    return CircuitHeadMachine(circuit.fit(days[~held_out], days[held_out]), chain)
