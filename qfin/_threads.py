@@ -1,12 +1,26 @@
 """One BLAS thread where the matrices are too small to share."""
 
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_WITHIN: ContextVar[bool] = ContextVar("within one BLAS thread", default=False)
 
 
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """Within it BLAS uses one thread: on narrow matrices more threads wait for each other (seen: 20 times slower)."""
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Within it BLAS uses one thread: on narrow matrices more threads wait for each other (seen: 20 times slower).
+
+    Listing the loaded libraries takes milliseconds, so nested uses return at once.
+    """
+    if _WITHIN.get():
+        yield
+        return
     from threadpoolctl import threadpool_limits
 
-    context: AbstractContextManager[Any] = threadpool_limits(1, "blas")
-    return context
+    token = _WITHIN.set(True)
+    try:
+        with threadpool_limits(1, "blas"):
+            yield
+    finally:
+        _WITHIN.reset(token)

@@ -13,9 +13,6 @@ import numpy as np
 
 from qfin._types import BoolArray, FloatArray, IntArray
 
-# Step lengths tried along the direction of a site, as shares of the learning rate; the best one is taken.
-_SHARES = 0.5 ** np.arange(6)
-
 
 @dataclass(frozen=True)
 class ChainShape:
@@ -72,42 +69,19 @@ def product_start(shape: ChainShape, odds: FloatArray, noise: float, rng: np.ran
 
     A path that leaves the first channel and comes back has weight noise / n, so that all of them together are `noise`.
     """
+    from qfin.born import bit_kernels
+
     n_charges, width = shape.channel.shape[1:]
     base = np.stack([np.ones(shape.n_bits), np.sqrt(odds)], axis=1)
     mixing = np.sqrt(noise / shape.n_bits) * rng.standard_normal((shape.n_bits, 2, n_charges, width, width))
     tensors = base[:, :, None, None, None] * (np.eye(width) + mixing)
     tensors[:, 0] *= shape.inside[:-1, :, :, None] * shape.inside[1:, :, None, :]
     tensors[:, 1] *= shape.inside[:-1, :, :, None] * shape.above[1:, :, None, :]
+    tensors = np.ascontiguousarray(tensors)
     for i in range(shape.n_bits - 1, 0, -1):
-        shift_left(tensors, shape, i)
+        bit_kernels.shift_left(tensors, shape.dims, shape.raises, i)
     tensors[0] /= np.linalg.norm(tensors[0])
-    return np.asarray(tensors)
-
-
-def shift_left(tensors: FloatArray, shape: ChainShape, i: int) -> None:
-    """Make site i right-orthonormal and move the rest of it into site i − 1, whose norm becomes one."""
-    width = tensors.shape[-1]
-    stacked = np.concatenate([tensors[i, 0], tensors[i, 1]], axis=2).transpose(0, 2, 1)
-    columns, r = np.linalg.qr(stacked)
-    rows = columns.transpose(0, 2, 1) * shape.inside[i][:, :, None]
-    tensors[i, 0] = rows[:, :, :width] * shape.inside[i + 1][:, None, :]
-    tensors[i, 1] = rows[:, :, width:] * shape.above[i + 1][:, None, :]
-    carry = r.transpose(0, 2, 1)
-    tensors[i - 1, 0] = tensors[i - 1, 0] @ carry
-    tensors[i - 1, 1] = tensors[i - 1, 1] @ _lowered(carry, shape.raises)
-    tensors[i - 1] /= np.sqrt((tensors[i - 1] ** 2).sum())
-
-
-def shift_right(tensors: FloatArray, shape: ChainShape, i: int) -> None:
-    """Make site i left-orthonormal and move the rest of it into site i + 1, whose norm becomes one."""
-    width = tensors.shape[-1]
-    stacked = np.concatenate([tensors[i, 0], _raised(tensors[i, 1], shape.raises)], axis=1)
-    columns, r = np.linalg.qr(stacked)
-    columns *= shape.inside[i + 1][:, None, :]
-    tensors[i, 0] = columns[:, :width] * shape.inside[i][:, :, None]
-    tensors[i, 1] = _lowered(columns[:, width:], shape.raises) * shape.inside[i][:, :, None]
-    tensors[i + 1] = r @ tensors[i + 1]
-    tensors[i + 1] /= np.sqrt((tensors[i + 1] ** 2).sum())
+    return tensors
 
 
 def string_charges(shape: ChainShape, bits: BoolArray) -> IntArray:
@@ -118,65 +92,15 @@ def string_charges(shape: ChainShape, bits: BoolArray) -> IntArray:
     return charges
 
 
-class Sweeper:
-    """Weighted strings on a chain whose centre walks: environments, directions and steps of each site.
+def train(
+    tensors: FloatArray, shape: ChainShape, bits: BoolArray, weight: FloatArray, learning_rate: float, n_sweeps: int
+) -> None:
+    """Sweep through the chain and back, in place; the centre is at the first site before and after."""
+    from qfin.born import bit_kernels
 
-    The loss −Σ w log(Ψ²/Z) is convex in the centre A (‖A‖² = Z, every Ψ kept above zero), its gradient is
-    2 (A − Σ w E/Ψ), and along the direction it is known exactly from ρ = ⟨G, E⟩/Ψ: every step lowers it.
-    """
-
-    def __init__(
-        self, tensors: FloatArray, shape: ChainShape, bits: BoolArray, weight: FloatArray, learning_rate: float
-    ) -> None:
-        self.tensors, self.shape, self.weight, self.learning_rate = tensors, shape, weight, learning_rate
-        ones, charges = bits.astype(np.int64).T, string_charges(shape, bits).T[:-1]
-        n_charges, width = tensors.shape[2:4]
-        # Where the entries of each string's block lie in a site's tensor, (n, strings, width²).
-        self.cells = ((ones * n_charges + charges) * width * width)[:, :, None] + np.arange(width * width)
-        self.left = np.zeros((shape.n_bits + 1, len(bits), width))
-        self.right = np.zeros((shape.n_bits + 1, len(bits), width))
-        self.left[0, :, 0] = self.right[-1, :, 0] = 1.0
-        for i in range(shape.n_bits - 1, 0, -1):
-            self._extend_right(i)
-
-    def sweep(self) -> None:
-        """From the first site to the last and back; the centre is at the first site before and after."""
-        n = self.shape.n_bits
-        for i in range(n - 1):
-            self._step(i)
-            shift_right(self.tensors, self.shape, i)
-            ahead = (self.left[i][:, :, None] * self._blocks(i)).sum(axis=1)
-            self.left[i + 1] = ahead / np.abs(ahead).max(axis=1, keepdims=True)
-        for i in range(n - 1, 0, -1):
-            self._step(i)
-            shift_left(self.tensors, self.shape, i)
-            self._extend_right(i)
-
-    def _blocks(self, i: int) -> FloatArray:
-        width = self.tensors.shape[-1]
-        return np.asarray(self.tensors[i].take(self.cells[i]).reshape(-1, width, width))
-
-    def _extend_right(self, i: int) -> None:
-        behind = (self._blocks(i) * self.right[i + 1][:, None, :]).sum(axis=2)
-        self.right[i] = behind / np.abs(behind).max(axis=1, keepdims=True)
-
-    def _step(self, i: int) -> None:
-        centre, cells = self.tensors[i], self.cells[i]
-        environment = (self.left[i][:, :, None] * self.right[i + 1][:, None, :]).reshape(cells.shape)
-        amplitudes = (environment * centre.take(cells)).sum(axis=1)
-        pull = (self.weight / amplitudes)[:, None] * environment
-        target = np.bincount(cells.ravel(), pull.ravel(), centre.size)
-        ratios = (environment * target.take(cells)).sum(axis=1) / amplitudes - 1.0
-        steps = self.learning_rate * _SHARES
-        stretched = np.maximum(1.0 + steps[:, None] * ratios, 0.0)
-        direction = target.reshape(centre.shape) - centre
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gain = 2.0 * np.log(stretched) @ self.weight
-        loss = np.log1p(steps**2 * (direction * direction).sum()) - gain
-        best = int(loss.argmin())
-        if loss[best] < 0.0:
-            stepped = centre + steps[best] * direction
-            self.tensors[i] = stepped / np.sqrt((stepped * stepped).sum())
+    ones = np.ascontiguousarray(bits.T.astype(np.int64))
+    charges = np.ascontiguousarray(string_charges(shape, bits).T)
+    bit_kernels.train(tensors, shape.dims, shape.raises, ones, charges, weight, learning_rate, n_sweeps)
 
 
 def log_amplitudes(tensors: FloatArray, shape: ChainShape, bits: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -199,20 +123,8 @@ def log_amplitudes(tensors: FloatArray, shape: ChainShape, bits: BoolArray) -> t
 
 def draw_strings(tensors: FloatArray, shape: ChainShape, n_samples: int, rng: np.random.Generator) -> BoolArray:
     """Exact draws, bit by bit, of a chain whose centre is its first site; shape (n_samples, n)."""
-    uniforms = rng.random((shape.n_bits, n_samples))
-    bits = np.zeros((n_samples, shape.n_bits), dtype=bool)
-    charge = np.zeros(n_samples, dtype=np.int64)
-    vector = np.zeros((n_samples, tensors.shape[-1]))
-    vector[:, 0] = 1.0
-    top = shape.dims.shape[1] - 1
-    for i in range(shape.n_bits):
-        branches = [np.matmul(vector[:, None, :], tensors[i, s, charge])[:, 0] for s in (0, 1)]
-        after = np.minimum(charge + shape.raises, top)
-        one = (branches[1] ** 2).sum(axis=1) * ((shape.dims[i + 1, after] > 0) & (charge + shape.raises <= top))
-        zero = (branches[0] ** 2).sum(axis=1) * (shape.dims[i + 1, charge] > 0)
-        chosen = uniforms[i] * (one + zero) < one
-        bits[:, i] = chosen
-        charge = np.where(chosen, after, charge)
-        vector = np.where(chosen[:, None], branches[1], branches[0])
-        vector /= np.abs(vector).max(axis=1, keepdims=True)
-    return bits
+    from qfin.born import bit_kernels
+
+    drawn = np.empty((n_samples, shape.n_bits), dtype=bool)
+    bit_kernels.draw(tensors, shape.dims, shape.raises, rng.random((shape.n_bits, n_samples)), drawn)
+    return drawn

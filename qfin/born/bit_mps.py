@@ -7,16 +7,15 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from qfin._random import RandomLike, as_generator
-from qfin._threads import one_blas_thread
 from qfin._types import BoolArray, FloatArray
 from qfin._validation import check_fitted
 from qfin.born.bit_chain import (
     ChainShape,
-    Sweeper,
     chain_shape,
     draw_strings,
     log_amplitudes,
     product_start,
+    train,
 )
 from qfin.exceptions import InputError
 
@@ -72,11 +71,8 @@ class BitMPS(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"bits: expected {counts[0]} to {counts[1]} ones in every string, received {wrong}")
         share = (weight @ strings + self.smoothing * strings.mean()) / (1.0 + self.smoothing)
         share = np.clip(share, 1e-6, 1.0 - 1e-6)
-        with one_blas_thread():
-            tensors = product_start(shape, share / (1.0 - share), self.start_noise, as_generator(rng))
-            sweeper = Sweeper(tensors, shape, strings, weight, self.learning_rate)
-            for _ in range(self.n_sweeps):
-                sweeper.sweep()
+        tensors = product_start(shape, share / (1.0 - share), self.start_noise, as_generator(rng))
+        train(tensors, shape, strings, weight, self.learning_rate, self.n_sweeps)
         self.tensors_, self.n_bits_ = tensors, strings.shape[1]
         return self
 
@@ -86,15 +82,13 @@ class BitMPS(BaseEstimator):  # type: ignore[misc]
     def sample(self, n_samples: int = 1, *, rng: RandomLike = None) -> BoolArray:
         """Exact draws, shape (n_samples, n)."""
         check_fitted(self, "tensors_")
-        with one_blas_thread():
-            return draw_strings(self.tensors_, self._shape(self.n_bits_), n_samples, as_generator(rng))
+        return draw_strings(self.tensors_, self._shape(self.n_bits_), n_samples, as_generator(rng))
 
     def log_prob(self, bits: ArrayLike) -> FloatArray:
         """log p of each string, nats; −inf for a string that cannot be drawn."""
         check_fitted(self, "tensors_")
         strings, _ = as_weighted_bits(bits, None, n_bits=self.n_bits_)
-        with one_blas_thread():
-            log_scale, _ = log_amplitudes(self.tensors_, self._shape(self.n_bits_), strings)
+        log_scale, _ = log_amplitudes(self.tensors_, self._shape(self.n_bits_), strings)
         return 2.0 * log_scale
 
     def amplitudes(self, bits: ArrayLike) -> FloatArray:

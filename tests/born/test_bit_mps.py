@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from qfin.born.bit_chain import Sweeper, chain_shape, log_amplitudes, product_start
+from qfin.born.bit_chain import chain_shape, log_amplitudes, product_start
+from qfin.born.bit_kernels import environments, step_site
 from qfin.born.bit_mps import BitMPS
 from qfin.exceptions import InputError, NotFittedError
 
@@ -67,9 +68,10 @@ def test_a_step_goes_along_the_gradient() -> None:
     shape = chain_shape(N_BITS, 3, None)
     start = product_start(shape, np.full(N_BITS, 0.7), 0.5, np.random.default_rng(5))
     tiny = 1e-4
-    sweeper = Sweeper(start.copy(), shape, bits, weight, tiny)
-    sweeper._step(0)
-    moved = (sweeper.tensors[0] - start[0]) / tiny
+    ones, charges = bits.T.astype(np.int64), np.zeros((N_BITS + 1, len(bits)), dtype=np.int64)
+    stepped = start.copy()
+    step_site(stepped, ones, charges, *environments(start, ones, charges), weight, tiny, 0)
+    moved = (stepped[0] - start[0]) / tiny
 
     def loss(first: np.ndarray) -> float:
         tensors = start.copy()
