@@ -16,6 +16,7 @@ import numpy as np
 
 from qfin._random import stream
 from qfin._types import BoolArray, FloatArray
+from qfin.bench.geo_runs import Comparison, RunStore, Say, compare, comparison_rows
 from qfin.born.bit_mps import BitMPS
 from qfin.born.symmetric_mps import SymmetricMPS
 from qfin.exceptions import InputError
@@ -29,7 +30,6 @@ from qfin.geo.rivals.tabu import TabuSearch
 from qfin.geo.solver import Solver, run_solver
 from qfin.portfolio import Budget, Evaluator, PortfolioProblem, frontier_errors, read_frontier
 
-Say = Callable[[str], None]
 INSTANCES = ("port1", "port2", "port3", "port4", "port5")
 BUDGETS = (100, 300, 1000, 3000)
 # A gap this small, relative to the optimum, is the optimum: the proof itself leaves as much.
@@ -249,79 +249,31 @@ def bench_budget(
     plan: BudgetPlan,
     solvers: Callable[[tuple[int, int]], dict[str, Solver]] = budget_solvers,
     *,
+    task: str = "budget",
     seed: int = 0,
+    store: RunStore | None = None,
     say: Say = lambda text: None,
 ) -> dict[str, Any]:
-    """Rows per instance, solver and budget: mean gap with its 95 % interval over seeds; p against the first solver."""
+    """Rows per instance, budget and solver: gap to the optimum, mean over places and seeds with its 95 % interval."""
     rows: list[dict[str, Any]] = []
+    kept = RunStore() if store is None else store
     for instance in plan.instances:
+        optima = [read_optima(folder, instance)[place] for place in plan.places]
         problems = [
-            (orlib_problem(folder, instance, optimum.risk_weight), optimum)
-            for optimum in np.array(read_optima(folder, instance), dtype=object)[list(plan.places)]
+            (f"{instance} {place}", orlib_problem(folder, instance, optimum.risk_weight))
+            for place, optimum in zip(plan.places, optima, strict=True)
         ]
-        names = list(solvers(problems[0][0].cardinality))
-        for budget in plan.budgets:
-            gaps, seconds, calls = np.empty((len(names), plan.n_seeds)), np.zeros(len(names)), np.zeros(len(names))
-            for i, name in enumerate(names):
-                say(f"{instance}, {budget} calls: {name}")
-                for number in range(plan.n_seeds):
-                    runs = [
-                        _run(problem, optimum, solvers, name, (budget, number, seed)) for problem, optimum in problems
-                    ]
-                    gaps[i, number] = np.mean([run[0] for run in runs])
-                    calls[i] += np.mean([run[1] for run in runs]) / plan.n_seeds
-                    seconds[i] += np.mean([run[2] for run in runs]) / plan.n_seeds
-            rows += [
-                _budget_row(instance, budget, name, gaps[i], gaps[0], (calls[i], seconds[i]))
-                for i, name in enumerate(names)
-            ]
-    return {"task": "budget", "seed": seed, "n_seeds": plan.n_seeds, "places": list(plan.places), "rows": rows}
+
+        def rng_of(place: int, number: int, optima: list[Optimum] = optima) -> np.random.Generator:
+            return stream(seed, "bench geo", "budget", str(number), str(optima[place].risk_weight))
+
+        found = compare(problems, solvers, (plan.budgets, plan.n_seeds), rng_of, kept, say)
+        names = list(solvers(problems[0][1].cardinality))
+        gaps = np.mean([_gaps(found, place, optimum) for place, optimum in enumerate(optima)], axis=0)
+        rows += comparison_rows(task, instance, names, plan.budgets, found, gaps)
+    return {"task": task, "seed": seed, "n_seeds": plan.n_seeds, "places": list(plan.places), "rows": rows}
 
 
-def _run(
-    problem: PortfolioProblem,
-    optimum: Optimum,
-    solvers: Callable[[tuple[int, int]], dict[str, Solver]],
-    name: str,
-    settings: tuple[int, int, int],
-) -> tuple[float, int, float]:
-    budget, number, seed = settings
-    evaluator = Evaluator(problem, Budget(budget))
-    rng = stream(seed, "bench geo", "budget", str(number), str(optimum.risk_weight))
-    started = time.perf_counter()
-    run_solver(solvers(problem.cardinality)[name], evaluator, rng)
-    return relative_gap(float(evaluator.best[1]), optimum), evaluator.n_calls, time.perf_counter() - started
-
-
-def _budget_row(
-    instance: str, budget: int, solver: str, gaps: FloatArray, first: FloatArray, costs: tuple[float, float]
-) -> dict[str, Any]:
-    low, high = mean_interval(gaps)
-    return {
-        "task": "budget",
-        "instance": instance,
-        "solver": solver,
-        "budget": budget,
-        "value": float(gaps.mean()),
-        "value_lo": low,
-        "value_hi": high,
-        "gap": float(np.median(gaps)),
-        "unique_calls": float(costs[0]),
-        "wall_s": float(costs[1]),
-        "p_value": paired_p_value(first, gaps),
-    }
-
-
-def mean_interval(values: FloatArray, n_draws: int = 2000) -> tuple[float, float]:
-    """95 % percentile bootstrap of the mean."""
-    rng = np.random.default_rng(0)
-    means = values[rng.integers(len(values), size=(n_draws, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def paired_p_value(first: FloatArray, other: FloatArray) -> float | None:
-    """Two-sided Wilcoxon signed-rank test of the pairs; none where they are all equal."""
-    from scipy.stats import wilcoxon
-
-    return None if np.array_equal(first, other) else float(wilcoxon(first, other).pvalue)
+def _gaps(found: Comparison, place: int, optimum: Optimum) -> FloatArray:
+    both = np.stack([found.values[place], found.same_time[place]])
+    return np.asarray(np.vectorize(lambda value: relative_gap(value, optimum))(both), dtype=np.float64)

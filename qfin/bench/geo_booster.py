@@ -6,6 +6,7 @@ least expected shortfall. Values are those of the objective; every solver sees v
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from qfin._random import stream
 from qfin._types import FloatArray
-from qfin.bench.geo import Say, mean_interval, paired_p_value
+from qfin.bench.geo_runs import Run, RunStore, Say, mean_interval, paired_p_value
 from qfin.born.symmetric_mps import SymmetricMPS
 from qfin.exceptions import InputError
 from qfin.geo.loop import GEO, GEOState
@@ -56,7 +57,7 @@ def weekly_returns(path: Path) -> FloatArray:
     return np.asarray(prices[1:] / prices[:-1] - 1.0)
 
 
-def _continued(problem: PortfolioProblem, n_calls: int, number: int, seed: int) -> dict[str, tuple[float, float]]:
+def _continued(problem: PortfolioProblem, n_calls: int, number: int, seed: int) -> Run:
     """Best value and seconds of each way to spend the extra calls; those that go on share one seeding run."""
 
     def rng(purpose: str) -> np.random.Generator:
@@ -69,7 +70,7 @@ def _continued(problem: PortfolioProblem, n_calls: int, number: int, seed: int) 
     seeding = Evaluator(problem, Budget(n_calls))
     reached = run_solver(annealing, seeding, rng("seeds"))
     total = Budget(2 * n_calls)
-    answers = {"seeds": (float(seeding.best[1]), 0.0)}
+    answers = {"seeds": [float(seeding.best[1]), 0.0]}
     for name, solver, state in (
         ("geo, boosted", loop, GEOState()),
         ("annealing, continued", cold, reached),
@@ -81,7 +82,7 @@ def _continued(problem: PortfolioProblem, n_calls: int, number: int, seed: int) 
             evaluator.restore(*seeding.pool())
         started = time.perf_counter()
         run_solver(solver, evaluator, rng(name), state=state)
-        answers[name] = (float(evaluator.best[1]), time.perf_counter() - started)
+        answers[name] = [float(evaluator.best[1]), time.perf_counter() - started]
     return answers
 
 
@@ -92,6 +93,7 @@ def bench_booster(
     runs: tuple[tuple[int, ...], int],
     *,
     seed: int = 0,
+    store: RunStore | None = None,
     say: Say = lambda text: None,
 ) -> dict[str, Any]:
     """Rows per objective, number of calls and way to spend them; p against the boosted loop.
@@ -99,23 +101,28 @@ def bench_booster(
     `runs` is (numbers of calls of the seeding run, each with as many extra calls; number of seeds).
     """
     budgets, n_seeds = runs
+    kept = RunStore() if store is None else store
     unknown = set(objectives) - set(BOOSTED)
     if unknown:
         raise InputError(f"objectives: expected names of {', '.join(BOOSTED)}, received {', '.join(sorted(unknown))}")
     rows: list[dict[str, Any]] = []
     for name in objectives:
         problem = BOOSTED[name](returns, n_held)
-        found: list[list[dict[str, tuple[float, float]]]] = []
+        found: list[list[Run]] = []
         for n_calls in budgets:
             say(f"{name}: {n_calls} calls by annealing and {n_calls} more")
-            found.append([_continued(problem, n_calls, number, seed) for number in range(n_seeds)])
-        least = min(value for answers in found for run in answers for value, _ in run.values())
+            made = []
+            for number in range(n_seeds):
+                key = (f"booster {name} {n_held} of {returns.shape[1]}", number, n_calls)
+                made.append(kept(key, partial(_continued, problem, n_calls, number, seed)))
+            found.append(made)
+        least = min(run[0] for answers in found for ways in answers for run in ways.values())
         for n_calls, answers in zip(budgets, found, strict=True):
             rows += _rows(name, n_calls, answers, least)
     return {"task": "booster", "n_assets": returns.shape[1], "n_held": n_held, "seed": seed, "rows": rows}
 
 
-def _rows(instance: str, n_calls: int, answers: list[dict[str, tuple[float, float]]], least: float) -> list[Any]:
+def _rows(instance: str, n_calls: int, answers: list[Run], least: float) -> list[Any]:
     values = {solver: np.array([run[solver] for run in answers]) for solver in answers[0]}
     boosted = values["geo, boosted"][:, 0]
     rows = []

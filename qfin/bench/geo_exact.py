@@ -13,8 +13,8 @@ import numpy as np
 
 from qfin._random import stream
 from qfin._types import FloatArray
-from qfin.bench.geo import Say
 from qfin.bench.geo_booster import BOOSTED
+from qfin.bench.geo_runs import Say
 from qfin.exceptions import InputError
 from qfin.geo.rivals.exact import ExactAnswer, solve_shortfall_by_highs, solve_variance_by_scip
 from qfin.geo.run import optimise

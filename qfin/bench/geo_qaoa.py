@@ -13,7 +13,7 @@ import numpy as np
 
 from qfin._random import integer_seed, stream
 from qfin._types import BoolArray, FloatArray
-from qfin.bench.geo import Say, mean_interval, paired_p_value
+from qfin.bench.geo_runs import Say, mean_interval, paired_p_value
 from qfin.born.symmetric_mps import SymmetricMPS
 from qfin.exceptions import InputError
 from qfin.geo.loop import GEO

@@ -4,7 +4,6 @@ Values are in the units of the objective (losses and drawdowns as shares of the 
 any solver of the comparison found, since no optimum is known.
 """
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -13,10 +12,10 @@ import numpy as np
 
 from qfin._random import stream
 from qfin._types import FloatArray
-from qfin.bench.geo import Say, budget_solvers, mean_interval, paired_p_value
+from qfin.bench.geo import budget_solvers
+from qfin.bench.geo_runs import RunStore, Say, compare, comparison_rows
 from qfin.exceptions import InputError
-from qfin.geo.solver import run_solver
-from qfin.portfolio import Budget, Evaluator, PathDrawdown, PortfolioProblem, ScenarioLoss, Trading
+from qfin.portfolio import PathDrawdown, PortfolioProblem, ScenarioLoss, Trading
 
 _PATH_DAYS, _BLOCK_DAYS = 60, 20
 _CRASH_SHARE = 0.05
@@ -28,7 +27,7 @@ def value_at_risk(returns: FloatArray, n_held: int, rng: np.random.Generator) ->
     return _problem(ScenarioLoss(returns, "var", 0.99), n_held)
 
 
-def drawdown(returns: FloatArray, n_held: int, rng: np.random.Generator, n_paths: int = 200) -> PortfolioProblem:
+def drawdown(returns: FloatArray, n_held: int, rng: np.random.Generator, n_paths: int = 1000) -> PortfolioProblem:
     """Mean of the worst 5 % maximum drawdowns over paths of 60 days, made of blocks of 20 days."""
     starts = rng.integers(len(returns) - _BLOCK_DAYS, size=(n_paths, _PATH_DAYS // _BLOCK_DAYS))
     days = (starts[:, :, None] + np.arange(_BLOCK_DAYS)).reshape(n_paths, _PATH_DAYS)
@@ -79,13 +78,14 @@ def bench_scenarios(
     objectives: tuple[str, ...],
     runs: tuple[tuple[int, ...], int],
     *,
-    n_paths: int = 200,
+    n_paths: int = 1000,
     seed: int = 0,
+    store: RunStore | None = None,
     say: Say = lambda text: None,
 ) -> dict[str, Any]:
-    """Rows per objective, solver and budget over `runs` = (budgets, number of seeds); p against the loop.
+    """Rows per objective, budget and solver over `runs` = (budgets, number of seeds); p against the loop.
 
-    `n_paths` are those of the drawdown.
+    `n_paths` are those of the drawdown. Values are means over seeds; `gap` is the mean's to the least value found.
     """
     budgets, n_seeds = runs
     unknown = set(objectives) - set(OBJECTIVES)
@@ -94,48 +94,18 @@ def bench_scenarios(
             f"objectives: expected names of {', '.join(OBJECTIVES)}, received {', '.join(sorted(unknown))}"
         )
     rows: list[dict[str, Any]] = []
+    kept = RunStore() if store is None else store
     for name in objectives:
         build = partial(drawdown, n_paths=n_paths) if name == "drawdown" else OBJECTIVES[name]
         problem = build(returns, n_held, stream(seed, "bench geo", "scenarios", name))
-        solvers = budget_solvers(problem.cardinality)
-        values, seconds = (
-            np.empty((len(budgets), len(solvers), n_seeds)),
-            np.empty((len(budgets), len(solvers), n_seeds)),
-        )
-        for b, budget in enumerate(budgets):
-            for i, (solver_name, solver) in enumerate(solvers.items()):
-                say(f"{name}, {budget} calls: {solver_name}")
-                for number in range(n_seeds):
-                    evaluator = Evaluator(problem, Budget(budget))
-                    started = time.perf_counter()
-                    run_solver(solver, evaluator, stream(seed, "bench geo", name, str(number)))
-                    values[b, i, number], seconds[b, i, number] = evaluator.best[1], time.perf_counter() - started
-        for b, budget in enumerate(budgets):
-            for i, solver_name in enumerate(solvers):
-                rows.append(_row(name, solver_name, budget, (values[b, i], values[b, 0]), values.min(), seconds[b, i]))
+
+        def rng_of(place: int, number: int, name: str = name) -> np.random.Generator:
+            return stream(seed, "bench geo", name, str(number))
+
+        label = f"{name} {n_held} of {returns.shape[1]}"
+        found = compare([(label, problem)], budget_solvers, (budgets, n_seeds), rng_of, kept, say)
+        values = np.stack([found.values[0], found.same_time[0]])
+        made = comparison_rows("scenarios", name, list(budget_solvers((n_held, n_held))), budgets, found, values)
+        least = float(values.min())
+        rows += [row | {"gap": (row["value"] - least) / abs(least)} for row in made]
     return {"task": "scenarios", "n_assets": returns.shape[1], "n_held": n_held, "seed": seed, "rows": rows}
-
-
-def _row(
-    instance: str,
-    solver: str,
-    budget: int,
-    pairs: tuple[FloatArray, FloatArray],
-    least: float,
-    seconds: FloatArray,
-) -> dict[str, Any]:
-    values, first = pairs
-    low, high = mean_interval(values)
-    return {
-        "task": "scenarios",
-        "instance": instance,
-        "solver": solver,
-        "budget": budget,
-        "value": float(values.mean()),
-        "value_lo": low,
-        "value_hi": high,
-        "gap": float((values.mean() - least) / abs(least)),
-        "unique_calls": budget,
-        "wall_s": float(seconds.mean()),
-        "p_value": paired_p_value(first, values),
-    }

@@ -32,13 +32,19 @@ _SHOWN = {
         "instance", "solver", "value", "gap", "unique_calls", "calls_to_best", "wall_s",
         "mean_error", "median_error", "variance_error", "return_error",
     ],
-    "budget": ["instance", "solver", "budget", "value", "value_lo", "value_hi", "gap", "wall_s", "p_value"],
+    "budget": [
+        "instance", "solver", "budget", "value", "value_lo", "value_hi", "gap", "p_value", "wall_s",
+        "same_time", "same_time_p", "same_time_ended",
+    ],
+    "booster": ["instance", "solver", "budget", "value", "value_lo", "value_hi", "gap", "wall_s", "p_value"],
     "qaoa": ["solver", "value", "value_lo", "value_hi", "at_optimum", "unique_calls", "wall_s", "p_value"],
     "exact": ["instance", "solver", "budget", "value", "value_lo", "value_hi", "bound", "gap", "wall_s", "proven"],
 }  # fmt: skip
 _TITLES = {
     "orlib": "Frontier of ten names: λ at the proven optimum, largest relative gap, calls a λ, errors in %",
-    "budget": "Relative gap to the proven optimum: mean, 95 % interval, median over seeds",
+    "budget": "Relative gap to the proven optimum: mean, 95 % interval, median; mean in GEO's seconds",
+    "scenarios": "Best value: mean, 95 % interval; gap to the best found by any; mean in GEO's seconds",
+    "booster": "Best value: mean, 95 % interval over seeds; gap to the best that any found",
     "qaoa": "Gap to the enumerated optimum, as a share of the range of values: mean, 95 % interval over seeds",
     "exact": "Best value: median, least and largest over seeds; proven lower bound and relative gap to it",
 }
@@ -63,18 +69,22 @@ def geo(
     ] = None,
     assets: Annotated[int, typer.Option(help="Names, evenly from the file (scenarios, booster, exact).", min=4)] = 100,
     cardinality: Annotated[int, typer.Option(help="Names held (scenarios, booster, exact).", min=2)] = 10,
-    paths: Annotated[int, typer.Option(help="Paths of the drawdown (scenarios).", min=2)] = 200,
+    paths: Annotated[int, typer.Option(help="Paths of the drawdown (scenarios).", min=2)] = 1_000,
     limit_s: Annotated[float, typer.Option(help="Seconds of a mixed-integer programme (exact).", min=0.1)] = 60.0,
     seed: Annotated[int, typer.Option(help="Seed of every random number.")] = 7,
+    store: Annotated[
+        Path | None, typer.Option(help="File of finished runs; those in it are not run again (same data and seed).")
+    ] = None,
     json: JsonOption = None,
 ) -> None:
     """Portfolios of few names: the loop beside relaxation, swap, annealing, genetic and tabu search, and controls."""
     output = Output(json)
     if task not in (Task.orlib, Task.budget, Task.generator):
         runs = (whole_numbers(budgets, "--budgets"), seeds)
-        _on_returns(output, task, data, (assets, cardinality), objectives, runs, (limit_s, paths, seed))
+        _on_returns(output, task, data, (assets, cardinality), objectives, runs, (limit_s, paths, seed), store)
         return
     from qfin.bench.geo import INSTANCES, BudgetPlan, bench_budget, bench_orlib, budget_solvers, generator_solvers
+    from qfin.bench.geo_runs import RunStore
 
     chosen = _instances(instances, INSTANCES if task is Task.orlib else BudgetPlan().instances)
     result: dict[str, Any]
@@ -86,7 +96,8 @@ def geo(
             raise InputError(f"--places: expected numbers from 0 to 49, received {places!r}")
         plan = BudgetPlan(chosen, points, whole_numbers(budgets, "--budgets"), seeds)
         solvers = budget_solvers if task is Task.budget else generator_solvers
-        result = bench_budget(data, plan, solvers, seed=seed, say=output.note)
+        kept = RunStore(store)
+        result = bench_budget(data, plan, solvers, task=task.value, seed=seed, store=kept, say=output.note)
     kind = "orlib" if task is Task.orlib else "budget"
     output.table(_TITLES[kind], [{key: row[key] for key in _SHOWN[kind]} for row in result["rows"]])
     output.json(result)
@@ -100,11 +111,13 @@ def _on_returns(
     objectives: str | None,
     runs: tuple[tuple[int, ...], int],
     settings: tuple[float, int, int],
+    store: Path | None,
 ) -> None:
     from functools import partial
 
     from qfin.bench.geo_booster import BOOSTED, bench_booster
     from qfin.bench.geo_exact import bench_exact
+    from qfin.bench.geo_runs import RunStore
     from qfin.bench.geo_scenarios import OBJECTIVES, bench_scenarios
 
     limit_s, n_paths, seed = settings
@@ -116,8 +129,8 @@ def _on_returns(
         output.json(result)
         return
     bench: Any = {
-        Task.scenarios: partial(bench_scenarios, n_paths=n_paths),
-        Task.booster: bench_booster,
+        Task.scenarios: partial(bench_scenarios, n_paths=n_paths, store=RunStore(store)),
+        Task.booster: partial(bench_booster, store=RunStore(store)),
         Task.exact: partial(bench_exact, limit_s=limit_s),
     }[task]
     known = tuple(OBJECTIVES if task is Task.scenarios else BOOSTED)
@@ -125,10 +138,8 @@ def _on_returns(
     returns = _returns(data, sizes)
     output.note(f"{returns.shape[1]} assets, {len(returns)} periods")
     result = bench(returns, sizes[1], names, runs, seed=seed, say=output.note)
-    kind = "exact" if task is Task.exact else "budget"
-    title = "Best value: mean, 95 % interval over seeds; gap to the best that any solver found"
-    shown = [{key: row[key] for key in _SHOWN[kind]} for row in result["rows"]]
-    output.table(_TITLES["exact"] if task is Task.exact else title, shown)
+    kind = "budget" if task is Task.scenarios else task.value
+    output.table(_TITLES[task.value], [{key: row[key] for key in _SHOWN[kind]} for row in result["rows"]])
     output.json(result)
 
 

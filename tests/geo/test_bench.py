@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from qfin.bench.geo import Optimum, paired_p_value, relative_gap
+from qfin.bench.geo import Optimum, relative_gap
+from qfin.bench.geo_runs import paired_p_value
 from qfin.bench.geo_scenarios import OBJECTIVES, bench_scenarios
 from qfin.cli.main import app
 from qfin.portfolio import PortfolioProblem
