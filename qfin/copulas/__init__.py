@@ -9,6 +9,7 @@ from qfin.copulas.events import And, Depth, Event, Interval, Not, Or
 from qfin.copulas.independence import IndependenceCopula
 from qfin.copulas.persistence import copula_from_arrays, copula_to_arrays
 from qfin.copulas.presets import born_copula, born_fast_copula
+from qfin.copulas.regimes import RegimeCopula
 from qfin.copulas.stacked import StackedCopula
 from qfin.copulas.triangular import TriangularTCopula
 from qfin.copulas.uniform_margins import UniformMarginsBase
@@ -28,6 +29,7 @@ __all__ = [
     "Interval",
     "Not",
     "Or",
+    "RegimeCopula",
     "StackedCopula",
     "StudentTCopula",
     "TriangularTCopula",

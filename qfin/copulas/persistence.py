@@ -17,6 +17,7 @@ _PACKAGES = {
     "GaussianCopula": "qfin.copulas",
     "IndependenceCopula": "qfin.copulas",
     "MPSBornMachine": "qfin.born",
+    "RegimeCopula": "qfin.copulas",
     "StackedCopula": "qfin.copulas",
     "StudentTCopula": "qfin.copulas",
     "TriangularTCopula": "qfin.copulas",

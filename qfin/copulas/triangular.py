@@ -1,7 +1,7 @@
 """A triangular Student-t map: every asset a Student-t regression on those before it, with a scale that they drive."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -121,7 +121,7 @@ class TriangularTCopula(BaseEstimator):  # type: ignore[misc]
 
     def rosenblatt(self, u: FloatArray) -> FloatArray:
         """w in the columns of the assets; the chain runs in `order_`."""
-        parameters = self._parameters_checked()
+        parameters = self.parameters
         e = self._scores(u) @ parameters.mixing.T
         scale = np.sqrt(np.exp(parameters.log_offset) + (e * e) @ np.exp(parameters.log_loading).T)
         w = np.empty_like(e)
@@ -129,7 +129,7 @@ class TriangularTCopula(BaseEstimator):  # type: ignore[misc]
         return open_unit(w)
 
     def inverse_rosenblatt(self, w: FloatArray) -> FloatArray:
-        parameters = self._parameters_checked()
+        parameters = self.parameters
         w = as_unit_cube(w, "w", n_columns=self.n_assets_)[:, self.order_]
         e = t_quantile(w, np.exp(parameters.log_degrees))
         offset, loading = np.exp(parameters.log_offset), np.exp(parameters.log_loading)
@@ -145,9 +145,27 @@ class TriangularTCopula(BaseEstimator):  # type: ignore[misc]
     def sample(self, n_samples: int = 1, *, rng: RandomLike = None) -> FloatArray:
         return self.inverse_rosenblatt(open_unit(as_generator(rng).random((n_samples, self.n_assets_))))
 
-    def _parameters_checked(self) -> _Parameters:
+    @property
+    def parameters(self) -> _Parameters:
         check_fitted(self, "order_")
         return self._parameters
+
+    def with_mixing(self, mixing: FloatArray) -> Self:
+        """The same map with another mixing matrix B."""
+        return self._of(self.order_, self.score_degrees_, replace(self.parameters, mixing=mixing))
+
+    @classmethod
+    def of_student_t(cls, copula: StudentTCopula, order: AnyArray | None = None) -> Self:
+        """The member that is a fitted t copula, its assets in `order` (that of the columns by default)."""
+        order = np.arange(copula.n_assets_) if order is None else order
+        nu = copula.degrees_of_freedom_
+        return cls._of(order, nu, _t_copula_parameters(copula.correlation_[np.ix_(order, order)], nu))
+
+    @classmethod
+    def _of(cls, order: AnyArray, score_degrees: float, parameters: _Parameters) -> Self:
+        copula = cls()
+        copula.order_, copula.score_degrees_, copula._parameters = order, float(score_degrees), parameters
+        return copula
 
     def _scores(self, u: FloatArray) -> FloatArray:
         """t scores in the order of the chain."""
@@ -155,17 +173,14 @@ class TriangularTCopula(BaseEstimator):  # type: ignore[misc]
         return t_quantile(u[:, self.order_], self.score_degrees_)
 
     def to_arrays(self) -> dict[str, AnyArray]:
-        parameters = self._parameters_checked()
+        parameters = self.parameters
         arrays = {"order": self.order_, "score_degrees": np.array(self.score_degrees_)}
         return arrays | {name: np.asarray(value) for name, value in vars(parameters).items()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, AnyArray]) -> Self:
-        copula = cls()
-        copula.order_ = np.asarray(arrays["order"])
-        copula.score_degrees_ = float(arrays["score_degrees"])
-        copula._parameters = _Parameters(**{name: arrays[name] for name in _Parameters.__dataclass_fields__})
-        return copula
+        parameters = _Parameters(**{name: arrays[name] for name in _Parameters.__dataclass_fields__})
+        return cls._of(np.asarray(arrays["order"]), float(arrays["score_degrees"]), parameters)
 
 
 def _log_density(parameters: _Parameters, z: FloatArray) -> tuple[FloatArray, tuple[FloatArray, ...]]:
