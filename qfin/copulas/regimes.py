@@ -1,12 +1,12 @@
 """A mixture of triangular Student-t maps, each of its own stretch of time: dependence drifts, and nobody knows when."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import logsumexp, ndtr, ndtri
+from scipy.special import logsumexp, ndtri
 from sklearn.base import BaseEstimator, clone
 
 from qfin._random import RandomLike, as_generator
@@ -14,8 +14,8 @@ from qfin._threads import one_blas_thread
 from qfin._types import AnyArray, FloatArray
 from qfin._validation import as_unit_cube, check_fitted
 from qfin.copulas.contract import open_unit
-from qfin.copulas.student import t_distribution, t_log_density, t_quantile
-from qfin.copulas.triangular import TriangularTCopula
+from qfin.copulas.student import t_distribution, t_log_density, t_quantile, t_score
+from qfin.copulas.triangular import Parameters, TriangularTCopula
 
 N_BLOCKS = 8
 HALF_LIVES = (1000, 500, 250)
@@ -26,7 +26,7 @@ _PULL_DAYS = 4.0
 _LEAST_WEIGHT = 1e-3  # days that count for less than this share of the day that counts most are left out of a fit
 _PRECISION, _STEPS = 1e-6, 60
 _CHUNK = 4_096
-_ROOT_STEPS, _ROOT_ERROR = 60, 1e-11
+_ROOT_STEPS, _ROOT_ERROR = 60, 1e-10
 
 
 class RegimeCopula(BaseEstimator):  # type: ignore[misc]
@@ -118,9 +118,7 @@ class RegimeCopula(BaseEstimator):  # type: ignore[misc]
         log_shares = np.tile(np.log(self.weights_)[:, None], (1, len(z)))
         e = z @ self.mixing_.transpose(0, 2, 1)  # (J, n, d)
         squares, w = e * e, np.empty_like(u)
-        offset, loading, degrees = (
-            np.exp(x) for x in (parameters.log_offset, parameters.log_loading, parameters.log_degrees)
-        )
+        offset, loading, degrees = parameters.unlogged()
         for i, column in enumerate(base.order_):
             scale = np.sqrt(offset[i] + squares[:, :, :i] @ loading[i, :i])
             x = e[:, :, i] / scale
@@ -133,13 +131,11 @@ class RegimeCopula(BaseEstimator):  # type: ignore[misc]
         """u of w: coordinate by coordinate the root of a mixture's distribution function."""
         base, parameters = self.base_, self.base_.parameters
         n_maps, n, d = len(self.mixing_), len(w), self.n_assets_
-        offset, loading, degrees = (
-            np.exp(x) for x in (parameters.log_offset, parameters.log_loading, parameters.log_degrees)
-        )
+        offset, loading, degrees = parameters.unlogged()
         log_shares = np.tile(np.log(self.weights_)[:, None], (1, n))
         z, squares = np.empty((n, d)), np.empty((n_maps, n, d))
         for i, column in enumerate(base.order_):
-            slope = self.mixing_[:, i, i][:, None]
+            slope = np.repeat(self.mixing_[:, i, i][:, None], n, axis=1)
             shift = (z[:, :i] @ self.mixing_[:, i, :i].T).T
             scale = np.sqrt(offset[i] + squares[:, :, :i] @ loading[i, :i])
             shares = np.exp(log_shares - logsumexp(log_shares, axis=0))
@@ -193,21 +189,33 @@ def _refit(base: TriangularTCopula, ordered: FloatArray, weights: FloatArray) ->
     z = t_quantile(weighted_ranks(ordered[counted], weights), base.score_degrees_)
     # As many days as estimate a mean equally well (Kish): they stand against the pull.
     weights = weights * (weights.sum() / (weights @ weights))
-    n, d = weights.sum(), z.shape[1]
-    parameters = base.parameters
+    objective, start = _stretch_objective(base.parameters, z, weights)
+    options = {"maxiter": _STEPS, "ftol": _PRECISION}
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
+    return _mixing_of(found, np.diag(base.parameters.mixing))
+
+
+def _mixing_of(values: FloatArray, diagonal: FloatArray) -> FloatArray:
+    """Mixing matrix of its lower entries in units of the rows' own `diagonal` and the logs of the new diagonal."""
+    d = len(diagonal)
     rows = np.tril_indices(d, -1)
-    diagonal = np.diag(parameters.mixing)
+    mixing = np.diag(np.exp(values[-d:]))
+    mixing[rows] = values[:-d] * diagonal[rows[0]]
+    return mixing
+
+
+def _stretch_objective(
+    parameters: Parameters, z: FloatArray, weights: FloatArray
+) -> tuple[Callable[[FloatArray], tuple[float, FloatArray]], FloatArray]:
+    """Minus the penalised mean log-likelihood with its gradient, and the values of all days, where it starts."""
+    n, d = weights.sum(), z.shape[1]
+    rows, diagonal = np.tril_indices(d, -1), np.diag(parameters.mixing)
     start = np.concatenate([parameters.mixing[rows] / diagonal[rows[0]], np.log(diagonal)])
-    offset, loading, nu = (np.exp(x) for x in (parameters.log_offset, parameters.log_loading, parameters.log_degrees))
+    offset, loading, nu = parameters.unlogged()
     pull = _PULL_DAYS * d
 
-    def mixing_of(values: FloatArray) -> FloatArray:
-        mixing = np.diag(np.exp(values[len(rows[0]) :]))
-        mixing[rows] = values[: len(rows[0])] * diagonal[rows[0]]
-        return mixing
-
     def objective(values: FloatArray) -> tuple[float, FloatArray]:
-        mixing = mixing_of(values)
+        mixing = _mixing_of(values, diagonal)
         e = z @ mixing.T
         squares = e * e
         variance = offset + squares @ loading.T
@@ -220,32 +228,34 @@ def _refit(base: TriangularTCopula, ordered: FloatArray, weights: FloatArray) ->
         by_diagonal = n + np.diag(by_mixing) * np.diag(mixing)
         gradient = np.concatenate([by_mixing[rows] * diagonal[rows[0]], by_diagonal])
         away = values - start
-        value = weights @ day + n * np.log(np.diag(mixing)).sum() - 0.5 * pull * (away @ away)
+        value = weights @ day + n * values[-d:].sum() - 0.5 * pull * (away @ away)
         return -float(value) / n, (pull * away - gradient) / n
 
-    options = {"maxiter": _STEPS, "ftol": _PRECISION}
-    return mixing_of(minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x)
+    return objective, start
 
 
 def _mixture_root(y: FloatArray, shares: FloatArray, shift: FloatArray, slope: FloatArray, nu: float) -> FloatArray:
     """z (n,) with Φ(y) = Σ_j s_j T_ν(shift_j + slope_j z); shares, shift, slope (J, n).
 
     The roots of the components enclose that of the mixture; inside, Newton's method on normal scores, halving where it
-    would leave.
+    would leave. Rows are dropped as they arrive.
     """
-    own = (t_quantile(open_unit(ndtr(y)), nu) - shift) / slope
+    own = (t_score(y, nu) - shift) / slope
     low, high = own.min(axis=0), own.max(axis=0)
-    z = (shares * own).sum(axis=0)
+    root = np.clip((shares * own).sum(axis=0), low, high)
+    left, z = np.arange(len(y)), root
     for _ in range(_ROOT_STEPS):
         x = shift + slope * z
         reached = ndtri(open_unit((shares * t_distribution(x, nu)).sum(axis=0)))
         miss = reached - y
-        if np.abs(miss).max() < _ROOT_ERROR:
+        away = np.abs(miss) > _ROOT_ERROR * (1.0 + np.abs(y))
+        if not away.any():
             break
         low, high = np.where(miss < 0, z, low), np.where(miss > 0, z, high)
         density = (shares * slope * np.exp(t_log_density(x, nu))).sum(axis=0)
-        rise = density * np.sqrt(2.0 * np.pi) * np.exp(0.5 * reached**2)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            newton = z - miss / rise
-        z = np.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
-    return z
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            newton = z - miss / (density * np.sqrt(2.0 * np.pi) * np.exp(0.5 * reached**2))
+        root[left] = z = np.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
+        left, z, y, low, high = left[away], z[away], y[away], low[away], high[away]
+        shares, shift, slope = shares[:, away], shift[:, away], slope[:, away]
+    return root

@@ -29,7 +29,7 @@ _PRECISION = 1e-7
 
 
 @dataclass(frozen=True)
-class _Parameters:
+class Parameters:
     """z -> e = B z (B unit-free lower triangular); e_i ~ t_{ν_i} with scale² α_i + Σ_{j<i} γ_ij e_j²."""
 
     mixing: FloatArray
@@ -41,8 +41,12 @@ class _Parameters:
         diagonal = np.log(np.diag(self.mixing))
         return np.concatenate([self.mixing[rows], diagonal, self.log_loading[rows], self.log_offset, self.log_degrees])
 
+    def unlogged(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """α, γ and ν."""
+        return np.exp(self.log_offset), np.exp(self.log_loading), np.exp(self.log_degrees)
+
     @classmethod
-    def unravel(cls, values: FloatArray, rows: tuple[AnyArray, AnyArray], d: int) -> "_Parameters":
+    def unravel(cls, values: FloatArray, rows: tuple[AnyArray, AnyArray], d: int) -> "Parameters":
         below = len(rows[0])
         mixing, loading = np.zeros((d, d)), np.full((d, d), -np.inf)
         mixing[rows], loading[rows] = values[:below], values[below + d : 2 * below + d]
@@ -146,7 +150,7 @@ class TriangularTCopula(BaseEstimator):  # type: ignore[misc]
         return self.inverse_rosenblatt(open_unit(as_generator(rng).random((n_samples, self.n_assets_))))
 
     @property
-    def parameters(self) -> _Parameters:
+    def parameters(self) -> Parameters:
         check_fitted(self, "order_")
         return self._parameters
 
@@ -162,7 +166,7 @@ class TriangularTCopula(BaseEstimator):  # type: ignore[misc]
         return cls._of(order, nu, _t_copula_parameters(copula.correlation_[np.ix_(order, order)], nu))
 
     @classmethod
-    def _of(cls, order: AnyArray, score_degrees: float, parameters: _Parameters) -> Self:
+    def _of(cls, order: AnyArray, score_degrees: float, parameters: Parameters) -> Self:
         copula = cls()
         copula.order_, copula.score_degrees_, copula._parameters = order, float(score_degrees), parameters
         return copula
@@ -179,11 +183,11 @@ class TriangularTCopula(BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, AnyArray]) -> Self:
-        parameters = _Parameters(**{name: arrays[name] for name in _Parameters.__dataclass_fields__})
+        parameters = Parameters(**{name: arrays[name] for name in Parameters.__dataclass_fields__})
         return cls._of(np.asarray(arrays["order"]), float(arrays["score_degrees"]), parameters)
 
 
-def _log_density(parameters: _Parameters, z: FloatArray) -> tuple[FloatArray, tuple[FloatArray, ...]]:
+def _log_density(parameters: Parameters, z: FloatArray) -> tuple[FloatArray, tuple[FloatArray, ...]]:
     """Log density of the t scores per day, and e, e², scale², x = e²/scale² for the gradient."""
     e = z @ parameters.mixing.T
     squares = e * e
@@ -197,7 +201,7 @@ def _log_density(parameters: _Parameters, z: FloatArray) -> tuple[FloatArray, tu
 def _value_and_gradient(values: FloatArray, z: FloatArray, rows: tuple[AnyArray, AnyArray]) -> tuple[float, FloatArray]:
     """Mean log density and its gradient in the raveled parameters."""
     n, d = z.shape
-    parameters = _Parameters.unravel(values, rows, d)
+    parameters = Parameters.unravel(values, rows, d)
     log_density, (e, squares, variance, x) = _log_density(parameters, z)
     nu, loading = np.exp(parameters.log_degrees), np.exp(parameters.log_loading)
     pull = (nu + 1.0) / (nu + x)
@@ -214,7 +218,7 @@ def _value_and_gradient(values: FloatArray, z: FloatArray, rows: tuple[AnyArray,
     return float(log_density.mean()), gradient / n
 
 
-def _fit_at(u: FloatArray, score_degrees: float) -> tuple[float, _Parameters]:
+def _fit_at(u: FloatArray, score_degrees: float) -> tuple[float, Parameters]:
     """Mean training log-likelihood on the cube and parameters, with scores of κ = `score_degrees`."""
     n, d = u.shape
     z = t_quantile(u, score_degrees)
@@ -237,15 +241,15 @@ def _fit_at(u: FloatArray, score_degrees: float) -> tuple[float, _Parameters]:
 
     with one_blas_thread():
         result = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 400, "ftol": _PRECISION})
-    parameters = _Parameters.unravel(result.x, rows, d)
+    parameters = Parameters.unravel(result.x, rows, d)
     log_density = _log_density(parameters, z)[0] - t_log_density(z, score_degrees).sum(1)
     return float(log_density.mean()), parameters
 
 
-def _t_copula_parameters(correlation: FloatArray, nu: float) -> _Parameters:
+def _t_copula_parameters(correlation: FloatArray, nu: float) -> Parameters:
     """The t copula as a member of the family."""
     d = len(correlation)
     mixing = np.tril(np.linalg.inv(np.linalg.cholesky(correlation)))
     degrees = nu + np.arange(d)
     loading = np.where(np.tri(d, k=-1, dtype=bool), -np.log(degrees)[:, None], -np.inf)
-    return _Parameters(mixing, np.log(nu / degrees), loading, np.log(degrees))
+    return Parameters(mixing, np.log(nu / degrees), loading, np.log(degrees))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qfin.born import BornEnsemble, MPSBornMachine
-from qfin.born.ensemble import likeliest_share, shrunk_log_ratio
+from qfin.born.ensemble import block_folds, likeliest_share, shrunk_log_ratio
 from qfin.copulas import (
     GaussianCopula,
     IndependenceCopula,
@@ -48,7 +48,8 @@ def test_shrinkage_is_a_mixture_with_the_base() -> None:
 def test_every_day_is_held_out_by_one_member() -> None:
     y = np.random.default_rng(3).standard_normal((300, 2))
     ensemble = BornEnsemble(3, MPSBornMachine(4, 2, max_steps=100, batch_size=64)).fit(y)
-    folds = np.random.default_rng(0).permutation(300) % 3
+    folds = block_folds(300, 3)
+    assert [int(folds[day]) for day in (0, 24, 25, 50, 75, 299)] == [0, 0, 1, 2, 0, 2]
     for i, member in enumerate(ensemble.members_):
         np.testing.assert_allclose(member.log_ratio(y[folds == i]), ensemble.held_out_log_ratio_[folds == i], atol=2e-4)
     assert len(ensemble.members_) == 3
