@@ -258,4 +258,4 @@ def _mixture_root(y: FloatArray, shares: FloatArray, shift: FloatArray, slope: F
         root[left] = z = np.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
         left, z, y, low, high = left[away], z[away], y[away], low[away], high[away]
         shares, shift, slope = shares[:, away], shift[:, away], slope[:, away]
-    return root
+    return np.asarray(root)
