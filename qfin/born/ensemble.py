@@ -95,16 +95,25 @@ class BornEnsemble(BaseEstimator):  # type: ignore[misc]
 
     def sample(self, n_samples: int = 1, *, rng: RandomLike = None) -> FloatArray:
         """Exact draws y, shape (n_samples, d), each from one component chosen at random."""
+        rng = as_generator(rng)
+        rows, changed = self.sample_changed(n_samples, rng=rng)
+        y = rng.standard_normal((n_samples, self.n_registers_))
+        y[rows] = changed
+        return y
+
+    def sample_changed(self, n_samples: int, *, rng: RandomLike = None) -> tuple[IntArray, FloatArray]:
+        """Which of `n_samples` draws come from a member, and their y; the others are independent standard normals."""
         check_fitted(self, "members_")
         rng = as_generator(rng)
         weights = [1.0 - self.share_, *[self.share_ / len(self.members_)] * len(self.members_)]
         chosen = rng.choice(len(weights), size=n_samples, p=weights)
-        y = rng.standard_normal((n_samples, self.n_registers_))
+        rows = np.flatnonzero(chosen)
+        y = np.empty((len(rows), self.n_registers_))
         for i, member in enumerate(self.members_, start=1):
-            rows = np.flatnonzero(chosen == i)
-            if len(rows):
-                y[rows] = member.sample(len(rows), rng=rng)
-        return y
+            own = np.flatnonzero(chosen[rows] == i)
+            if len(own):
+                y[own] = member.sample(len(own), rng=rng)
+        return rows, y
 
     def marginal_moments(self) -> FloatArray:
         """a_m of every register's own density φ(y) Σ_m a_m h_m(y), shape (d, 2K − 1)."""

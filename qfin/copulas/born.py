@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from qfin._random import RandomLike, as_generator
-from qfin._types import FloatArray
+from qfin._types import FloatArray, IntArray
 from qfin._validation import as_unit_cube, check_fitted
 from qfin.copulas.contract import from_latent, to_latent
 from qfin.copulas.events import Event
@@ -33,6 +33,13 @@ class MachineWithMargins(Protocol):
     """A Born machine whose registers' own densities are known in closed form."""
 
     def marginal_moments(self) -> FloatArray: ...
+
+
+@runtime_checkable
+class ShrunkMachine(Protocol):
+    """A Born machine that leaves a share of its draws to the base, which draws them faster."""
+
+    def sample_changed(self, n_samples: int, *, rng: RandomLike = None) -> tuple[IntArray, FloatArray]: ...
 
 
 def uniform_margins_of(u: FloatArray) -> FloatArray:
@@ -112,10 +119,16 @@ class BornCopula(BaseEstimator):  # type: ignore[misc]
 
             rng = as_generator(rng)
             return draws_given(self, given, max(n_samples, _LEAST_GIVEN), rng=rng).equal(n_samples, rng)
-        u: FloatArray = self.machine_.sample(n_samples, rng=rng)
-        for first in range(0, len(u), _CHUNK):
-            rows = slice(first, first + _CHUNK)
-            u[rows] = self.base_.inverse_rosenblatt(from_latent(u[rows]))
+        rng = as_generator(rng)
+        if isinstance(self.machine_, ShrunkMachine):
+            rows, y = self.machine_.sample_changed(n_samples, rng=rng)
+            u: FloatArray = self.base_.sample(n_samples, rng=rng)
+        else:
+            y = self.machine_.sample(n_samples, rng=rng)
+            rows, u = np.arange(n_samples), np.empty_like(y)
+        for first in range(0, len(y), _CHUNK):
+            part = slice(first, first + _CHUNK)
+            u[rows[part]] = self.base_.inverse_rosenblatt(from_latent(y[part]))
         if uniform_margins:
             u = uniform_margins_of(u)
         return u
