@@ -123,8 +123,8 @@ def _previous(vector: AnyArray) -> AnyArray:
 class ChainTarget:
     """A normalised matrix product state; environments from matrix product states with bonds of at most `max_bond`.
 
-    k layers make a bond of at most 2^k, so the circuit's state is exact up to log2(max_bond) layers; the target freed
-    of layers is truncated.
+    k layers make a bond of at most 2^k, and free the target of k layers at the price of a bond 2^k times its own: both
+    are exact as long as that fits, and decomposed only beyond.
     """
 
     def __init__(self, tensors: Sequence[AnyArray], max_bond: int) -> None:
@@ -143,7 +143,7 @@ class ChainTarget:
         """|0…0⟩ and the state after each layer."""
         states, error = [zero_state(len(self.tensors), self.tensors[0].dtype)], 0.0
         for layer in layers:
-            state, lost = compress(apply_layer(layer, states[-1]), self.max_bond)
+            state, lost = self._within_limit(apply_layer(layer, states[-1]))
             states.append(state)
             error += lost
         self.circuit_error = max(self.circuit_error, error)
@@ -155,16 +155,23 @@ class ChainTarget:
     def sweep(self, layers: Sequence[AnyArray], state: list[Tensors]) -> Layers:
         layers = [layer.copy() for layer in layers]
         rest, error = self.tensors, 0.0
-        for layer, before in zip(reversed(layers), state[-2::-1], strict=True):
+        for later, (layer, before) in enumerate(zip(reversed(layers), state[-2::-1], strict=True), start=1):
             _sweep_layer(layer, before, rest)
-            rest, error = self._without(layer, rest, error)
+            if later < len(layers):
+                rest, error = self._without(layer, rest, error)
         return layers
 
     def _without(self, layer: AnyArray, rest: Tensors, error: float) -> tuple[Tensors, float]:
         """layer†|rest⟩ within the bond limit, and the norm lost so far."""
-        rest, lost = compress(unapply_layer(layer, rest), self.max_bond)
+        rest, lost = self._within_limit(unapply_layer(layer, rest))
         self.target_error = max(self.target_error, error + lost)
         return rest, error + lost
+
+    def _within_limit(self, chain: Tensors) -> tuple[Tensors, float]:
+        """`chain` with bonds of at most `max_bond`, and the norm lost: itself where it fits, without decompositions."""
+        if max(tensor.shape[2] for tensor in chain) <= self.max_bond:
+            return chain, 0.0
+        return compress(chain, self.max_bond)
 
 
 # One layer between a state F below and the target B above. Gate i joins in F's site i+1 and B's site i; what lies left

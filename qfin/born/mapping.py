@@ -21,6 +21,7 @@ L-BFGS on all angles, 240 iterations after few sweeps   as 240 sweeps, in twice 
 =====================================================  ====================
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -75,6 +76,8 @@ class CircuitMapping:
     circuit_error, target_error : float
         Norms lost to the bond limit in the circuit's state and in the target's environments (0 up to 16 qubits). The
         fidelity is exact up to 2·circuit_error; `target_error` touches the updates only.
+    out_of_time : bool
+        Whether `limit_s` ended sweeps that could have gone on.
     """
 
     ansatz: Ansatz
@@ -86,6 +89,7 @@ class CircuitMapping:
     fidelity_history: tuple[FloatArray, ...]
     circuit_error: float
     target_error: float
+    out_of_time: bool
 
 
 def qubit_tensors(tensors: Sequence[ArrayLike]) -> Tensors:
@@ -130,6 +134,7 @@ def map_mps_to_circuit(
     max_bond: int = 32,
     jitter: float = 0.0,
     seed: int = 0,
+    limit_s: float | None = None,
     on_progress: Progress | None = None,
 ) -> CircuitMapping:
     """Staircase circuit of SU(4) gates whose state is close to a matrix product state.
@@ -152,6 +157,9 @@ def map_mps_to_circuit(
         0.935, on a trained state of 15 qubits from 0.99916 to 0.99934 (200 sweeps), at half as much time again.
     seed : int
         Seed of `jitter`; without it nothing is random.
+    limit_s : float, optional
+        Seconds after which sweeping stops; layer k of L may take until (k/L)² of them. All layers are made whatever the
+        limit, the rest of them as they are prepared. What comes out then depends on the speed of the machine.
     on_progress : callable, optional
         Called with (layers, sweep, fidelity) after each sweep.
 
@@ -170,10 +178,13 @@ def map_mps_to_circuit(
     stages: list[Layers] = []
     best: list[float] = []
     history: list[FloatArray] = []
-    for _ in range(n_layers):
+    started, out_of_time = time.monotonic(), False
+    for layer in range(1, n_layers + 1):
+        end = np.inf if limit_s is None else started + limit_s * (layer / n_layers) ** 2
         with one_blas_thread():  # small matrices: on a busy machine two threads are 7 times slower
             layers = _with_fresh_layer(target, stages[-1] if stages else [], jitter, rng)
-            layers, values = _sweeps(target, layers, n_sweeps, tolerance, on_progress)
+            layers, values, stopped = _sweeps(target, layers, n_sweeps, tolerance, end, on_progress)
+        out_of_time |= stopped
         if best and values[-1] < best[-1]:
             layers = [identity_layer(len(qubits), layers[0].dtype), *stages[-1]]
         stages.append(layers)
@@ -190,6 +201,7 @@ def map_mps_to_circuit(
         fidelity_history=tuple(history),
         circuit_error=target.circuit_error,
         target_error=target.target_error,
+        out_of_time=out_of_time,
     )
 
 
@@ -255,12 +267,17 @@ def _with_fresh_layer(target: Target, layers: Layers, jitter: float, rng: np.ran
 
 
 def _sweeps(
-    target: Target, layers: Layers, n_sweeps: int, tolerance: float, on_progress: Progress | None
-) -> tuple[Layers, list[float]]:
-    """Sweep until the gain is below `tolerance`; a sweep that would lower the fidelity is not taken."""
+    target: Target, layers: Layers, n_sweeps: int, tolerance: float, end: float, on_progress: Progress | None
+) -> tuple[Layers, list[float], bool]:
+    """Sweep until the gain is below `tolerance` or the clock reaches `end`; whether it was the clock.
+
+    A sweep that would lower the fidelity is not taken.
+    """
     state = target.forward(layers)
     values = [target.fidelity(state)]
     for sweep in range(1, n_sweeps + 1):
+        if time.monotonic() >= end:
+            return layers, values, True
         proposal = target.sweep(layers, state)
         state = target.forward(proposal)
         fidelity = target.fidelity(state)
@@ -272,7 +289,7 @@ def _sweeps(
             on_progress(len(layers), sweep, fidelity)
         if values[-1] - values[-2] < tolerance:
             break
-    return layers, values
+    return layers, values, False
 
 
 def _frozen(values: list[float]) -> FloatArray:

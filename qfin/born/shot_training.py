@@ -18,8 +18,9 @@ from qfin._validation import as_matrix
 from qfin.basis import HermiteBasis
 from qfin.born.decoding import sample_circuit
 from qfin.exceptions import InputError
-from qfin.quantum.ansatz import N_ANGLES, PAULI_LABELS, Ansatz
+from qfin.quantum.ansatz import PAULI_LABELS, Ansatz
 from qfin.quantum.circuits import to_qiskit
+from qfin.quantum.fusion import angle_positions
 from qfin.quantum.samplers import CircuitSampler
 from qfin.training.contract import pack, unpack
 from qfin.training.mmd import mean_kernel_within, median_bandwidths, mmd_squared
@@ -269,14 +270,15 @@ class ShotTraining:
 
 
 def real_angles(ansatz: Ansatz, blocks: ArrayLike | None = None) -> IntArray:
-    """Indices of the angles whose Pauli has exactly one Y, six a block, for all blocks or those given.
+    """Indices of the parameters whose Pauli has exactly one Y, six a block where all are active; of all blocks or some.
 
     They turn real amplitudes into real ones. Where the blocks are real, the probabilities of real measurements do not
     change to first order along the other nine, which only add noise to a search.
     """
     chosen = np.arange(ansatz.n_blocks) if blocks is None else np.asarray(blocks, dtype=np.int64)
     angles = np.array([i for i, label in enumerate(PAULI_LABELS) if label.count("Y") == 1])
-    indices: IntArray = (chosen[:, None] * N_ANGLES + angles).reshape(-1)
+    positions = angle_positions(ansatz.active.tobytes(), ansatz.n_blocks)[chosen[:, None], angles]
+    indices: IntArray = positions[ansatz.active[chosen[:, None], angles]].astype(np.int64)
     return indices
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from qfin._types import AnyArray, FloatArray
 from qfin.exceptions import InputError
 from qfin.quantum.ansatz import N_ANGLES, PAULIS, Ansatz
+from qfin.quantum.fusion import angle_positions
 
 
 @dataclass(frozen=True)
@@ -19,19 +20,22 @@ class Undoing:
 
     Attributes
     ----------
-    ansatz : the loader's blocks, then those of the circuit inverted, last first.
+    ansatz : the loader's blocks, then those of the circuit inverted, last first; all angles active.
     n_loader : number of the loader's blocks.
     rotation : (n_blocks, 15, 15), the generators of the circuit's blocks as seen behind their fixed unitaries.
+    positions : int (n_blocks, 15), where each angle lies in the parameters; past their end where it is fixed to zero.
     """
 
     ansatz: Ansatz
     n_loader: int
     rotation: FloatArray
+    positions: AnyArray
 
     def angles(self, params: Any) -> Any:
         """Angles of `ansatz` for parameters (n_params,) of the circuit; linear, NumPy or JAX."""
         arrays = params.__array_namespace__()
-        by_block = params.reshape(-1, 1, N_ANGLES) @ self.rotation.astype(params.dtype)
+        filled = arrays.concatenate([params, arrays.zeros(1, dtype=params.dtype)])[self.positions]
+        by_block = filled[:, None] @ self.rotation.astype(params.dtype)
         return arrays.concatenate(
             [arrays.zeros(N_ANGLES * self.n_loader, dtype=params.dtype), -by_block[::-1].reshape(-1)]
         )
@@ -49,4 +53,5 @@ def undoing(circuit: Ansatz, loader: Ansatz) -> Undoing:
     ansatz = Ansatz(circuit.n_qubits, pairs, np.concatenate([loader.fixed, inverted]))
     turned = circuit.fixed[:, None] @ PAULIS @ circuit.fixed.conj().transpose(0, 2, 1)[:, None]
     rotation = np.einsum("bpij,qji->bpq", turned, PAULIS).real / 4.0
-    return Undoing(ansatz, loader.n_blocks, rotation)
+    positions = angle_positions(circuit.active.tobytes(), circuit.n_blocks)
+    return Undoing(ansatz, loader.n_blocks, rotation, positions)

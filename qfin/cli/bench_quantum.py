@@ -33,7 +33,8 @@ def gradient(
 def mapping(
     qubits: Annotated[str, typer.Option(help="Sizes, comma-separated.")] = "12,20,40",
     layers: Annotated[str, typer.Option(help="Layer counts, comma-separated.")] = "1,2,4,8",
-    limit_s: LimitOption = 480.0,
+    fit_s: Annotated[float, typer.Option(help="Seconds of steps for every fit that iterates.", min=1.0)] = 30.0,
+    limit_s: LimitOption = 3600.0,
     seed: SeedOption = 7,
     json: JsonOption = None,
 ) -> None:
@@ -42,7 +43,7 @@ def mapping(
     from qfin.bench.mapping import bench_mapping
 
     sizes, counts = whole_numbers(qubits, "--qubits"), whole_numbers(layers, "--layers")
-    result = bench_mapping(sizes, layers=counts, limit_s=limit_s, seed=seed, say=output.note)
+    result = bench_mapping(sizes, layers=counts, fit_s=fit_s, limit_s=limit_s, seed=seed, say=output.note)
     output.table("Fidelity at equal two-qubit gates", result["rows"])
     _note_skipped(output, result["skipped"])
     output.json(result)

@@ -25,6 +25,7 @@ from qfin.quantum.ansatz import PAULIS, Ansatz
 from qfin.quantum.fusion import FusionPlan, Table, fusion_plan
 
 _SQUARINGS = 4
+_MORE_SQUARINGS = 40
 _TAYLOR_ORDER = 18
 
 
@@ -51,7 +52,7 @@ def statevector(ansatz: Ansatz, params: Any, *, dtype: Any = "complex64") -> jax
     params : array, shape (ansatz.n_params,)
         Angles; a JAX tracer or anything that becomes an array.
     dtype : complex64 or complex128
-        Precision of the arithmetic. The exponential is exact to rounding for |θ| ≤ π.
+        Precision of the arithmetic; angles of any size, within the digits that they have left modulo 2π.
     """
     kind = _complex_dtype(dtype)
     if kind == np.complex128 and isinstance(params, jax.core.Tracer) and not jax.config.jax_enable_x64:
@@ -123,8 +124,16 @@ def circuit_state(plan: FusionPlan, params: jax.Array, fixed: jax.Array) -> jax.
 
 
 def exponential(angles: jax.Array, dtype: Any) -> jax.Array:
-    """exp(iΣθP), shape (n_blocks, 4, 4), by a Taylor series of fixed order and repeated squaring."""
-    generator = 1j * jnp.tensordot(angles.astype(dtype), PAULIS.astype(dtype), axes=1) / 2**_SQUARINGS
+    """exp(iΣθP), shape (n_blocks, 4, 4), by a Taylor series of fixed order and repeated squaring.
+
+    The series is exact to rounding up to a norm of one. A traceless Hermitian 4×4 matrix with tr H² = 4|θ|² has a norm
+    of at most √3|θ|: where that is above 2^4 in a block, all are halved and squared more often.
+    """
+    angles = angles.astype(jnp.finfo(dtype).dtype)
+    largest = jnp.sqrt(3.0 * (lax.stop_gradient(angles) ** 2).sum(axis=1).max())
+    more = jnp.clip(jnp.ceil(jnp.log2(largest)) - _SQUARINGS, 0, _MORE_SQUARINGS)
+    halved = (angles * jnp.exp2(-more - _SQUARINGS)).astype(dtype)
+    generator = 1j * jnp.tensordot(halved, PAULIS.astype(dtype), axes=1)
     identity = jnp.broadcast_to(jnp.eye(4, dtype=dtype), generator.shape)
 
     def horner(value: jax.Array, order: jax.Array) -> tuple[jax.Array, None]:
@@ -133,7 +142,16 @@ def exponential(angles: jax.Array, dtype: Any) -> jax.Array:
     result, _ = lax.scan(horner, identity, jnp.arange(_TAYLOR_ORDER, 0, -1, dtype=angles.dtype))
     for _ in range(_SQUARINGS):
         result = result @ result
-    return result
+    return lax.cond(more > 0, _squared, lambda result, _: result, result, more)
+
+
+def _squared(matrices: jax.Array, times: jax.Array) -> jax.Array:
+    """Matrices squared `times` over."""
+
+    def square(matrices: jax.Array, turn: jax.Array) -> tuple[jax.Array, None]:
+        return jnp.where(turn < times, matrices @ matrices, matrices), None
+
+    return lax.scan(square, matrices, jnp.arange(_MORE_SQUARINGS))[0]
 
 
 def fused(source: Any, entries: Any, blocks: jax.Array) -> jax.Array:

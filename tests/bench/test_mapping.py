@@ -1,10 +1,15 @@
 """The mapping bench: states, draws and scores against dense vectors."""
 
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from qfin.basis.hermite import hermite_functions
-from qfin.bench.mapping import State, bench_mapping, draw_bits, random_state
+from qfin.bench._environments import Environment
+from qfin.bench.mapping import MapperPeer, State, bench_mapping, draw_bits, random_state
 from qfin.born import MPSBornMachine
 from qfin.born.mapping import circuit_tensors, qubit_tensors
 from qfin.born.staircase import dense_vector
@@ -50,7 +55,7 @@ def test_rows_score_the_returned_circuit(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr("qfin.bench.mapping.circuit_tensors", remembered)
     state = random_state(5, 4, seed=5)
-    result = bench_mapping(states=[state], layers=(1, 2), peers=())
+    result = bench_mapping(states=[state], layers=(1, 2), peers=(), fit_s=2.0)
     vector, bits = dense_vector(state.tensors), state.features[:, :, 1].astype(int)
     assert result["skipped"] == []
     assert [row["n_layers"] for row in result["rows"]] == [1, 1, 2, 2]
@@ -64,7 +69,48 @@ def test_rows_score_the_returned_circuit(monkeypatch: pytest.MonkeyPatch) -> Non
     assert many["fidelity"] >= few["fidelity"] > result["rows"][0]["fidelity"]
 
 
-def test_time_that_is_up_skips_peers_and_says_so() -> None:
+def test_time_that_is_up_skips_peers_and_cases_and_says_so() -> None:
     result = bench_mapping(states=[random_state(3, 2, seed=6)], layers=(1,), limit_s=0.0)
-    assert [item["tool"] for item in result["skipped"]] == ["mps-to-circuit", "qiskit-addon-aqc-tensor"]
+    assert result["rows"] == []
+    places = [item.get("tool", item.get("case")) for item in result["skipped"]]
+    assert places == ["mps-to-circuit", "qiskit-addon-aqc-tensor", "random complex, 3 qubits, 1 layer(s)"]
     assert all("time limit" in item["reason"] for item in result["skipped"])
+
+
+def test_the_limit_holds_inside_a_case_and_every_layer_is_there() -> None:
+    result = bench_mapping(states=[random_state(14, 8, seed=6)], layers=(8,), peers=(), fit_s=0.5)
+    for row in result["rows"]:
+        assert row["two_qubit_gates"] == 13 * 8
+        assert 0.0 < row["fidelity"] < 1.0
+
+
+def test_a_peer_that_is_stopped_has_a_row_with_the_reason_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One peer hangs, one answers with the exact circuit of a product state."""
+    scripts = {
+        "hangs": "import time; time.sleep(60)",
+        "answers": "import sys, numpy as np\n"
+        "np.savez(sys.argv[3], pairs=[[0, 1], [1, 2]], gates=np.tile(np.eye(4, dtype=complex), (2, 1, 1)),"
+        " n_two_qubit_gates=2, seconds=0.5)",
+    }
+    for name, text in scripts.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    harness = tmp_path / "harness.py"
+    harness.write_text("import runpy, sys; runpy.run_path(f'{sys.path[0]}/{sys.argv[1]}.py')")
+    monkeypatch.setattr("qfin.bench._environments._HARNESS", harness)
+    here = contextmanager(lambda requirements, deadline: iter([Environment(Path(sys.executable), tmp_path)]))
+    monkeypatch.setattr("qfin.bench.mapping.throwaway_environment", here)
+    peers = (MapperPeer("slow", "hangs", (), 1.5), MapperPeer("fast", "answers", (), 30.0))
+    zero = [np.array([1.0, 0.0]).reshape(1, 2, 1)] * 3
+    bits = np.zeros((4, 3), dtype=bool)
+    state = State("zeros", zero, 1, np.stack([~bits, bits], axis=2).astype(float))
+    result = bench_mapping(states=[state], layers=(1,), peers=peers, fit_s=1.0)
+    slow, fast = result["rows"][2:]
+    assert slow["tool"] == "slow"
+    assert "none within 2 s" in slow["reason"]
+    assert slow["fidelity"] is slow["loglik_lost"] is slow["seconds"] is slow["two_qubit_gates"] is None
+    assert (fast["tool"], fast["two_qubit_gates"], fast["seconds"], fast["reason"]) == ("fast", 2, 0.5, "")
+    assert fast["fidelity"] == pytest.approx(1.0)
+    assert fast["loglik_lost"] == pytest.approx(0.0, abs=1e-12)
+    assert list(slow) == list(fast)

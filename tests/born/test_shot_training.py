@@ -11,6 +11,7 @@ from qfin.born.decoding import cell_edges, sample_circuit
 from qfin.born.shot_training import ShotSettings, ShotTrainingState, real_angles, shot_training, train_from_shots
 from qfin.exceptions import InputError
 from qfin.quantum import AerCircuitSampler, Ansatz, CircuitSampler, to_qiskit
+from qfin.quantum.ansatz import PAULI_LABELS
 from qfin.training.mmd import median_bandwidths
 
 BASIS = HermiteBasis(4)
@@ -157,6 +158,17 @@ def test_angles_with_one_y_are_those_that_move_a_real_circuit() -> None:
         shift[angle] = step
         slope = np.abs(circuit.state(shift)) ** 2 - np.abs(circuit.state(-shift)) ** 2
         assert (np.abs(slope).max() > 1e-3 * step) == (angle in moves), angle
+
+
+def test_masked_angles_with_one_y_are_found_among_the_parameters() -> None:
+    active = np.random.default_rng(4).random((3, 15)) < 0.5
+    ansatz = Ansatz(3, np.array([[0, 1], [1, 2], [0, 2]]), np.tile(np.eye(4), (3, 1, 1)), active)
+    names = [label for row in active for label, on in zip(PAULI_LABELS, row, strict=True) if on]
+    expected = [place for place, label in enumerate(names) if label.count("Y") == 1]
+    assert 0 < len(expected) < len(names)
+    assert real_angles(ansatz).tolist() == expected
+    first = int(active[0].sum())
+    assert real_angles(ansatz, [1]).tolist() == [i for i in expected if first <= i < first + active[1].sum()]
 
 
 def test_wrong_input_is_refused() -> None:

@@ -44,6 +44,20 @@ def test_local_and_global_infidelity_equal_the_dense_expectations() -> None:
     assert local_infidelity(undone) <= global_infidelity(undone) <= 4 * local_infidelity(undone)
 
 
+def test_a_circuit_with_few_active_angles_is_undone_too() -> None:
+    full, _ = random_circuit(4, [(0, 1), (2, 1), (3, 0)], 12)
+    active = np.random.default_rng(13).random((3, 15)) < 0.4
+    circuit = Ansatz(4, full.pairs, full.fixed, active)
+    params = np.random.default_rng(14).uniform(-1.0, 1.0, circuit.n_params)
+    loader, _ = random_circuit(4, [(0, 1), (1, 2), (2, 3)], 15)
+    process = undoing(circuit, loader)
+    expected = circuit_matrix(circuit, params).conj().T @ loader.state()
+    np.testing.assert_allclose(process.ansatz.state(process.angles(params)), expected, atol=1e-12)
+    with precision("complex128"):
+        angles = np.asarray(jax.jit(process.angles)(jax.numpy.asarray(params)))
+    np.testing.assert_allclose(angles, process.angles(params), atol=1e-14)
+
+
 def test_infidelities_vanish_where_the_circuit_is_the_loader() -> None:
     loader, params = random_circuit(4, [(0, 1), (1, 2), (2, 3)], 9)
     process = undoing(loader, loader.absorbed(params))

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.linalg import expm
 from scipy.stats import unitary_group
 
 from qfin.exceptions import InputError
@@ -74,6 +75,25 @@ def test_exponential_is_exact_up_to_angles_of_pi() -> None:
         np.testing.assert_allclose(exponential(jnp.asarray(angles), jnp.complex128), exact, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [0.5, np.pi, 20.0, 3000.0])
+def test_exponential_is_that_of_scipy_for_angles_of_any_size(size: float) -> None:
+    angles = np.random.default_rng(19).uniform(-size, size, (20, 15))
+    angles[0] = size
+    angles[1, 1:] = 0.0
+    expected = [expm(1j * np.tensordot(row, PAULIS, axes=1)) for row in angles]
+    norm = np.sqrt(3.0) * np.linalg.norm(angles, axis=1).max()
+    with precision("complex128"):
+        found = np.asarray(exponential(jnp.asarray(angles), jnp.complex128))
+        alone = np.asarray(exponential(jnp.asarray(angles[:1]), jnp.complex128))
+    # an angle of size s carries rounding of s·eps, whatever is done with it
+    np.testing.assert_allclose(found, expected, atol=1e-14 * max(1.0, norm))
+    np.testing.assert_allclose(alone, expected[:1], atol=1e-14 * max(1.0, norm))
+    with precision("complex64"):
+        single = np.asarray(exponential(jnp.asarray(angles, dtype=jnp.float32), jnp.complex64))
+    rounded = [expm(1j * np.tensordot(row, PAULIS, axes=1)) for row in angles.astype(np.float32).astype(float)]
+    np.testing.assert_allclose(single, rounded, atol=5e-6 * max(1.0, norm))
+
+
 def test_exponential_has_the_paulis_as_slope_at_zero() -> None:
     with precision("complex128"):
 
@@ -101,7 +121,7 @@ def weighted_loss(ansatz: Ansatz, seed: int) -> tuple[object, object]:
     return compiled, plain
 
 
-@pytest.mark.parametrize("scale", [0.0, 1.0])
+@pytest.mark.parametrize("scale", [0.0, 1.0, 30.0])
 def test_gradient_equals_central_differences(scale: float) -> None:
     ansatz, params = random_ansatz(5, PAIRS, seed=10)
     params, step = scale * params, 1e-5
