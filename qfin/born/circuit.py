@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import rel_entr
 from sklearn.base import BaseEstimator
 
 from qfin._random import RandomLike, as_generator, stream
 from qfin._types import AnyArray, ComplexArray, FloatArray, IntArray
 from qfin._validation import as_matrix, check_fitted
 from qfin.basis import HermiteBasis
-from qfin.basis.hermite import hermite_functions, product_coefficients
-from qfin.born.conditionals import draw_coordinate
+from qfin.born.circuit_state import MAX_STATE_QUBITS, CircuitState, DenseState, WideState, is_wide
 from qfin.exceptions import InputError
 from qfin.quantum.ansatz import Ansatz
 
@@ -21,8 +19,7 @@ if TYPE_CHECKING:
     from qfin.quantum.samplers import CircuitSampler
 
 Progress = Callable[[int, int, dict[str, float]], None]
-# Numbers held at a time while observing or drawing: bounds memory whatever the number of rows.
-_CHUNK_SIZE = 2**22
+_PENALTY = 0.01
 
 
 class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
@@ -30,6 +27,10 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
 
     At θ = 0 the machine is the circuit it was given: the mapped matrix product state, or with identity blocks |0…0⟩,
     the classical model itself.
+
+    Up to 20 qubits all amplitudes are held. Wider circuits are observed and differentiated through a window of live
+    qubits (`qfin.quantum.window`), exactly, where at most 12 are alive at a time, as in staircases of few layers; else
+    within a bond limit (`qfin.born.network`), whose error `state()` and `truncation_error_` report.
 
     Parameters
     ----------
@@ -39,8 +40,9 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         m; a register holds K = 2**m Hermite functions.
     learning_rate, batch_size, max_steps, check_every, patience
         Adam's step; days per step; longest run; steps between looks at the held-out days; looks without a gain.
-    penalty : float
-        Weight of E[Σ k²] in the state, which favours low degrees.
+    penalty : float, optional
+        Weight of E[Σ k²] in the state, which favours low degrees: 0.01 by default up to 20 qubits. Wider circuits have
+        none, for want of all amplitudes: held-out days alone restrain them.
     held_out_fraction : float
         Share of the days, drawn at random, on which training stops when `fit` is given none; the same days as those of
         an `MPSBornMachine` of equal share and seed.
@@ -50,6 +52,8 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         Standard deviation of normal angles added to the start for training. A circuit of real amplitudes, such as the
         identity or a mapped real state, is a saddle in all directions that make amplitudes complex, by symmetry under
         conjugation: without noise its gradient never leaves the real states. The bare start stays a candidate.
+    max_bond : int
+        Bond limit of states wider than 20 qubits.
     dtype : str
         Precision of training, complex64 or complex128; everything else is in double precision.
     seed : int
@@ -59,6 +63,8 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
     ----------
     params_ : float array, shape (ansatz.n_params,); best on the held-out days, never below the start.
     record_ : TrainingRecord
+    truncation_error_ : float
+        Largest bound on ‖exact − kept‖ of the state during training; zero where training was exact.
     """
 
     def __init__(
@@ -67,7 +73,7 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         n_qubits_per_register: int = 3,
         *,
         learning_rate: float = 1e-3,
-        penalty: float = 0.01,
+        penalty: float | None = None,
         batch_size: int = 1024,
         max_steps: int = 1000,
         check_every: int = 20,
@@ -75,6 +81,7 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         held_out_fraction: float = 0.2,
         init_params: ArrayLike | None = None,
         start_noise: float = 5e-3,
+        max_bond: int = 64,
         dtype: str = "complex64",
         seed: int = 0,
     ):
@@ -89,6 +96,7 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         self.held_out_fraction = held_out_fraction
         self.init_params = init_params
         self.start_noise = start_noise
+        self.max_bond = max_bond
         self.dtype = dtype
         self.seed = seed
 
@@ -109,13 +117,14 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         settings = CircuitTrainingSettings(
             self.learning_rate,
             self.batch_size,
-            self.penalty,
+            self._penalty(),
             self.max_steps,
             self.check_every,
             self.patience,
             self.dtype,
+            self.max_bond,
         )
-        self.params_, self.record_ = train_circuit(
+        self.params_, self.record_, self.truncation_error_ = train_circuit(
             self.ansatz,
             self._basis.features(days),
             held_out,
@@ -126,6 +135,16 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
             on_step,
         )
         return self
+
+    def _penalty(self) -> float:
+        if not is_wide(self.ansatz):
+            return _PENALTY if self.penalty is None else self.penalty
+        if self.penalty:
+            raise InputError(
+                f"penalty: expected none above {MAX_STATE_QUBITS} qubits, received {self.penalty} for "
+                f"{self.ansatz.n_qubits} qubits"
+            )
+        return 0.0
 
     def _days(self, y: ArrayLike, y_validation: ArrayLike | None) -> tuple[FloatArray, AnyArray]:
         """All days and which of them are held out."""
@@ -172,33 +191,31 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
         check_fitted(self, "params_")
         return self.ansatz.state(self.params_)
 
+    def state(self) -> CircuitState:
+        """The state as it is observed and drawn from: all amplitudes up to 20 qubits, sites with a bond limit beyond.
+
+        Its `error` bounds what the bond limit cost, see `CircuitState`.
+        """
+        check_fitted(self, "params_")
+        if is_wide(self.ansatz):
+            return WideState.of(self.ansatz, self.params_, self.n_qubits_per_register, self.max_bond)
+        return DenseState(self.statevector(), self.n_registers_, self._basis)
+
     def amplitudes(self, y: ArrayLike) -> ComplexArray:
         """Ψ(y), shape (n,)."""
-        from qfin.quantum.engine import psi
-
-        return self._observed(y, psi)
+        return self.state().amplitudes(as_matrix(y, "y", n_columns=self.n_registers_))
 
     def log_ratio(self, y: ArrayLike) -> FloatArray:
         """log |Ψ(y)|²: the log density relative to independent standard normals, shape (n,), nats."""
-        from qfin.quantum.engine import log_ratio
-
-        return self._observed(y, log_ratio)
-
-    def _observed(self, y: ArrayLike, function: Callable[[AnyArray, AnyArray], AnyArray]) -> AnyArray:
-        observations = as_matrix(y, "y", n_columns=self.n_registers_)
-        state, basis = self.statevector(), self._basis
-        half = self.n_registers_ - self.n_registers_ // 2
-        rows = max(64, _CHUNK_SIZE // basis.n_functions**half)
-        chunks = [observations[i : i + rows] for i in range(0, len(observations), rows)]
-        return np.concatenate([function(state, basis.features(chunk)) for chunk in chunks])
+        return self.state().log_ratio(as_matrix(y, "y", n_columns=self.n_registers_))
 
     def sample(self, n_samples: int = 1, *, rng: RandomLike = None) -> FloatArray:
-        """Exact draws y, shape (n_samples, d), register by register from the conditional densities of the state."""
-        state = self.statevector()
-        uniforms = as_generator(rng).random((n_samples, self.n_registers_))
-        rows = max(64, _CHUNK_SIZE * self._basis.n_functions // len(state))
-        draws = [_complete(state, uniforms[i : i + rows]) for i in range(0, n_samples, rows)]
-        return np.concatenate([np.empty((0, self.n_registers_)), *draws])
+        """Draws y, shape (n_samples, d), register by register from the conditional densities of the state.
+
+        Exact up to 20 qubits; beyond, from the state within the bond limit.
+        """
+        state = self.state()
+        return state.draw(as_generator(rng).random((n_samples, self.n_registers_)))
 
     def circuit(self, n_nodes: int | None = None, *, measure: bool = False) -> Any:
         """The Qiskit circuit after which the bits of each register name one of `n_nodes` Gauss–Hermite nodes.
@@ -249,29 +266,25 @@ class CircuitBornMachine(BaseEstimator):  # type: ignore[misc]
     def register_mutual_information(self) -> FloatArray:
         """Mutual information of the measured registers, shape (d, d), nats; zero on the diagonal.
 
-        Exact, from the probabilities of K Gauss–Hermite nodes per register.
+        From the probabilities of K Gauss–Hermite nodes per register; exact where the state is.
         """
-        n_registers, transform = self.n_registers_, self._basis.transform()
-        nodes = self.statevector().reshape((len(transform),) * n_registers)
-        for _ in range(n_registers):
-            nodes = np.tensordot(nodes, transform, axes=((0,), (1,)))
-        probabilities = nodes.real**2 + nodes.imag**2
-        information = np.zeros((n_registers, n_registers))
-        for i in range(n_registers):
-            for j in range(i + 1, n_registers):
-                joint = probabilities.sum(axis=tuple(k for k in range(n_registers) if k not in (i, j)))
-                independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
-                information[i, j] = information[j, i] = rel_entr(joint, independent).sum()
-        return information
+        return self.state().mutual_information()
 
     def to_arrays(self) -> dict[str, AnyArray]:
         check_fitted(self, "params_")
         size = np.array(self.n_qubits_per_register)
-        return {**self.ansatz.to_arrays(), "params": self.params_, "n_qubits_per_register": size}
+        return {
+            **self.ansatz.to_arrays(),
+            "params": self.params_,
+            "n_qubits_per_register": size,
+            "max_bond": np.array(self.max_bond),
+        }
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, AnyArray]) -> Self:
-        return cls.from_ansatz(Ansatz.from_arrays(arrays), int(arrays["n_qubits_per_register"]), arrays["params"])
+        size = int(arrays["n_qubits_per_register"])
+        machine = cls.from_ansatz(Ansatz.from_arrays(arrays), size, arrays["params"])
+        return machine.set_params(max_bond=int(arrays.get("max_bond", machine.max_bond)))  # type: ignore[no-any-return]
 
 
 def distant_pairs(
@@ -301,21 +314,3 @@ def distant_pairs(
     registers = np.stack([first[strongest], second[strongest]], axis=1)
     qubits: IntArray = registers * n_qubits_per_register + n_qubits_per_register - 1 - level
     return qubits
-
-
-def _complete(state: ComplexArray, uniforms: FloatArray) -> FloatArray:
-    """One draw per row of uniforms (n, d), each register from its density given those before it."""
-    n_samples, n_registers = uniforms.shape
-    size = round(len(state) ** (1.0 / n_registers))
-    y = np.empty_like(uniforms)
-    branches = state.reshape(1, size, -1)
-    for i in range(n_registers):
-        overlaps = (branches @ branches.conj().transpose(0, 2, 1)).real
-        moments = product_coefficients(size).reshape(size * size, -1).T @ overlaps.reshape(-1, size * size).T
-        moments = np.broadcast_to(moments / moments[0], (len(moments), n_samples))
-        y[:, i] = draw_coordinate(moments, uniforms[:, i])
-        features = hermite_functions(y[:, i], size)
-        vector = features @ branches[0] if i == 0 else np.matmul(features[:, None, :], branches)[:, 0]
-        vector = vector / np.linalg.norm(vector, axis=1, keepdims=True)
-        branches = vector.reshape(n_samples, size, -1) if i < n_registers - 1 else branches
-    return y

@@ -62,7 +62,7 @@ def test_density_integrates_to_one_and_is_the_square_of_the_sum() -> None:
 def test_long_tables_are_observed_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     machine, y = machine_at(4), np.random.default_rng(5).standard_normal((200, 2))
     whole, draws = machine.log_ratio(y), machine.sample(200, rng=6)
-    monkeypatch.setattr("qfin.born.circuit._CHUNK_SIZE", 1)
+    monkeypatch.setattr("qfin.born.circuit_state._CHUNK_SIZE", 1)
     np.testing.assert_allclose(machine.log_ratio(y), whole, rtol=1e-12)
     np.testing.assert_allclose(machine.sample(200, rng=6), draws, atol=1e-9)
 
