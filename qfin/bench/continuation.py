@@ -5,14 +5,18 @@ held-out days. The chain gets `CHAIN_STEPS` steps; the circuit mapped from it `C
 start anew (the chain with as many parameters, the circuits from the identity and from random blocks) get both together.
 """
 
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from qfin._files import write_whole
 from qfin._random import integer_seed, stream
 from qfin._types import BoolArray, FloatArray
 from qfin.born import CircuitBornMachine, MPSBornMachine, map_mps_to_circuit
@@ -112,6 +116,60 @@ def latent_panel(choice: PanelChoice, max_assets: int = 6) -> LatentPanel:
     return LatentPanel(choice.name, copula.latent(u_train), copula.latent(u_test), days, int(base.n_params_))
 
 
+@dataclass(frozen=True)
+class SeedFit:
+    """What one seed leaves behind: log-ratios of the test days (n_days,) and number of parameters of each model."""
+
+    days: dict[str, FloatArray]
+    params: dict[str, int]
+
+
+@dataclass(frozen=True)
+class SeedStore:
+    """Finished seeds of one panel in a folder, or nowhere; each with the question that it answers."""
+
+    folder: Path | None
+    name: str
+    question: str
+
+    @classmethod
+    def of(
+        cls, folder: Path | None, panel: LatentPanel, n_seeds: int, settings: ContinueSettings, seed: int
+    ) -> "SeedStore":
+        digest = sha256(panel.y_train.tobytes() + panel.y_test.tobytes()).hexdigest()
+        return cls(folder, re.sub(r"\W+", "-", panel.name), f"{settings} n_seeds={n_seeds} seed={seed} data={digest}")
+
+    def read(self, number: int) -> SeedFit | None:
+        """The fit of a seed, None where it was not finished; `InputError` where the folder answers another question."""
+        path = self._path(number)
+        if path is None or not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as content:
+            if str(content["question"]) != self.question:
+                raise InputError(
+                    f"{path}: expected a seed of {self.question}, received {content['question']}; name another folder"
+                )
+            days = {name: np.array(content[f"days/{name}"]) for name in MODELS}
+            return SeedFit(days, {name: int(content[f"params/{name}"]) for name in MODELS})
+
+    def write(self, number: int, fit: SeedFit) -> None:
+        path = self._path(number)
+        if path is None:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays: dict[str, Any] = {f"days/{name}": values for name, values in fit.days.items()}
+        arrays |= {f"params/{name}": np.array(count) for name, count in fit.params.items()}
+        write_whole(path, lambda partial: _save(partial, arrays | {"question": np.array(self.question)}))
+
+    def _path(self, number: int) -> Path | None:
+        return None if self.folder is None else self.folder / f"{self.name}-{number}.npz"
+
+
+def _save(path: Path, arrays: dict[str, Any]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
 def bench_continue(
     panels: Sequence[LatentPanel],
     *,
@@ -119,13 +177,15 @@ def bench_continue(
     settings: ContinueSettings | None = None,
     limit_s: float = 480.0,
     seed: int = 7,
+    keep: Path | None = None,
     say: Say = lambda text: None,
 ) -> dict[str, Any]:
     """Rows per panel and model: mean log-likelihood of the test days over seeds, with 95 % intervals.
 
     `loglik_lo` and `loglik_hi` hold the uncertainty of days and of seeds; `comparisons` are differences within day and
     seed, with intervals of their own, and are what tells models apart. A panel gets its share of `limit_s` seconds:
-    seeds that do not fit are left out, and `n_seeds` of a row counts those that did.
+    seeds that do not fit are left out, and `n_seeds` of a row counts those that did. Finished seeds lie in the folder
+    `keep` and are not fitted again, so that an interrupted bench goes on to the same figures.
     """
     settings = ContinueSettings() if settings is None else settings
     if n_seeds < 2:
@@ -135,7 +195,15 @@ def bench_continue(
     comparisons: list[dict[str, Any]] = []
     for done, panel in enumerate(panels):
         share = (end - time.monotonic()) / (len(panels) - done)
-        ratios, params = _fit_panel(panel, n_seeds, settings, time.monotonic() + share, seed, say)
+        ratios, params = _fit_panel(
+            panel,
+            n_seeds,
+            settings,
+            time.monotonic() + share,
+            seed,
+            SeedStore.of(keep, panel, n_seeds, settings, seed),
+            say,
+        )
         rng = stream(seed, "bench", "continue", panel.name)
         rows += panel_rows(panel, ratios, params, rng)
         comparisons += panel_comparisons(panel.name, ratios, rng)
@@ -143,33 +211,50 @@ def bench_continue(
 
 
 def _fit_panel(
-    panel: LatentPanel, n_seeds: int, settings: ContinueSettings, end: float, seed: int, say: Say
+    panel: LatentPanel,
+    n_seeds: int,
+    settings: ContinueSettings,
+    end: float,
+    seed: int,
+    store: "SeedStore",
+    say: Say,
 ) -> tuple[dict[str, FloatArray], dict[str, int]]:
     """Log-ratios of the test days (seeds, n_days) and number of parameters of each model."""
-    rng = stream(seed, "continue", panel.name)
-    held_out = np.array([_held_out(len(panel.y_train), rng) for _ in range(n_seeds)])
-    say(f"{panel.name}: {n_seeds} chains")
-    chains = _chains(panel, held_out, settings.max_bond, settings.chain_steps, settings, rng)
-    twins: list[MPSBornMachine] = []
-    days: dict[str, list[FloatArray]] = {name: [] for name in MODELS}
-    params: dict[str, int] = {BASE: panel.base_params}
-    started = time.monotonic()
-    for number in range(n_seeds):
-        spent = time.monotonic() - started
-        if number >= 2 and time.monotonic() + spent / number > end:
-            say(f"{panel.name}: {number} of {n_seeds} seeds fit into the time")
-            break
-        say(f"{panel.name}: seed {number + 1} of {n_seeds}")
-        circuits = _circuits(chains[number], panel, held_out[number], settings, integer_seed(rng))
-        if not twins:
-            bond = bond_with(circuits[DISTANT].n_params_, panel.y_train.shape[1], 2**settings.n_qubits_per_register)
-            twins = _chains(panel, held_out, bond, settings.chain_steps + settings.circuit_steps, settings, rng)
-        machines = {CHAIN: chains[number], **circuits, TWIN: twins[number]}
-        days[BASE].append(np.zeros(len(panel.y_test)))
-        for name, machine in machines.items():
-            days[name].append(machine.log_ratio(panel.y_test))
-            params[name] = machine.n_params_
-    return {name: np.stack(values) for name, values in days.items()}, params
+    done = [store.read(number) for number in range(n_seeds)]
+    if None in done:
+        rng = stream(seed, "continue", panel.name)
+        held_out = np.array([_held_out(len(panel.y_train), rng) for _ in range(n_seeds)])
+        say(f"{panel.name}: {n_seeds} chains")
+        chains = _chains(panel, held_out, settings.max_bond, settings.chain_steps, settings, rng)
+        twins: list[MPSBornMachine] = []
+        started, fitted = time.monotonic(), 0
+        for number in range(n_seeds):
+            circuit_seed = integer_seed(rng)
+            spent = time.monotonic() - started
+            late = fitted >= 2 and time.monotonic() + spent / fitted > end
+            if done[number] is None and late:
+                say(f"{panel.name}: {number} of {n_seeds} seeds fit into the time")
+                break
+            say(f"{panel.name}: seed {number + 1} of {n_seeds}")
+            known, circuits = done[number], dict[str, CircuitBornMachine]()
+            if known is None:
+                circuits = _circuits(chains[number], panel, held_out[number], settings, circuit_seed)
+            if not twins:
+                n_params = circuits[DISTANT].n_params_ if known is None else known.params[DISTANT]
+                bond = bond_with(n_params, panel.y_train.shape[1], 2**settings.n_qubits_per_register)
+                twins = _chains(panel, held_out, bond, settings.chain_steps + settings.circuit_steps, settings, rng)
+            if known is None:
+                fit = _seed_fit({CHAIN: chains[number], **circuits, TWIN: twins[number]}, panel)
+                store.write(number, fit)
+                done[number], fitted = fit, fitted + 1
+    fits = [fit for fit in done if fit is not None]
+    return {name: np.stack([fit.days[name] for fit in fits]) for name in MODELS}, fits[0].params
+
+
+def _seed_fit(machines: Mapping[str, MPSBornMachine | CircuitBornMachine], panel: LatentPanel) -> SeedFit:
+    days = {name: machine.log_ratio(panel.y_test) for name, machine in machines.items()}
+    params = {name: machine.n_params_ for name, machine in machines.items()}
+    return SeedFit({BASE: np.zeros(len(panel.y_test)), **days}, {BASE: panel.base_params, **params})
 
 
 def _held_out(n_days: int, rng: np.random.Generator) -> BoolArray:

@@ -77,8 +77,9 @@ def continue_training(
     ] = None,
     assets: Annotated[int, typer.Option(help="Assets of a panel, from the start of its chain.", min=3, max=8)] = 6,
     seeds: Annotated[int, typer.Option(help="Fits of every model.", min=2)] = 10,
-    limit_s: LimitOption = 480.0,
+    limit_s: LimitOption = 2400.0,
     seed: SeedOption = 7,
+    keep: Annotated[Path | None, typer.Option(help="Folder of finished seeds, which are not fitted again.")] = None,
     json: JsonOption = None,
 ) -> None:
     """Chain, circuit mapped and circuit trained on, beside equal parameters and other starts, on unseen days."""
@@ -87,7 +88,7 @@ def continue_training(
 
     choices = DEFAULT_PANELS if panels is None else panel_choices([name.strip() for name in panels.split(",")])
     chosen = [latent_panel(choice, assets) for choice in choices]
-    result = bench_continue(chosen, n_seeds=seeds, limit_s=limit_s, seed=seed, say=output.note)
+    result = bench_continue(chosen, n_seeds=seeds, limit_s=limit_s, seed=seed, keep=keep, say=output.note)
     output.table("Nats a day on unseen days, mean over seeds", result["rows"])
     output.table("Paired differences, nats a day", result["comparisons"])
     output.json(result)

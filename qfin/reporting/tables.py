@@ -20,7 +20,7 @@ _HEAD_LABELS = {
     "mps (leading Schmidt vector)": ("MPS, leading state", "the pure state closest to it; what the circuit copies"),
     "mps (equal parameters)": ("MPS, equal parameters", "trained on these assets alone, about as large as the circuit"),
     "circuit (mapped)": ("Circuit, mapped", "gates computed from the MPS, no training yet"),
-    "circuit (trained)": ("Circuit, trained", "trained on with extra gates between distant assets"),
+    "circuit (trained)": ("Circuit, trained", "trained on, with distant gates where they gain on held-out days"),
     "circuit (after shots)": ("Circuit, after shots", "trained further from measured shots alone, as on a device"),
 }  # fmt: skip
 

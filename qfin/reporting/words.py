@@ -49,8 +49,8 @@ def method(record: Record) -> list[str]:
         "the base.",
         f"The amplitudes are first held as a matrix product state (MPS){bond}, a chain of small tensors, trained by "
         "maximum likelihood and stopped on held-out training days.",
-        f"The MPS of the {head} is turned into a {circuit}, extended with gates between distant assets that start by "
-        "doing nothing, and trained on with exact gradients. A copy is trained further from measured shots alone.",
+        f"The MPS of the {head} is turned into a {circuit} and trained on with exact gradients, with gates between "
+        "distant assets where they gain on held-out days. A copy is trained further from measured shots alone.",
         "Draws run the way backwards: from the state to y, to ranks, to returns. The losses of the equal-weight book "
         "give value at risk and expected shortfall.",
         "Models are compared by the likelihood of the unseen days, with standard errors from blocks of neighbouring "
@@ -104,8 +104,14 @@ def circuit_facts(record: Record) -> list[Fact]:
     """How the circuit was trained on."""
     circuit = record["circuit"]
     pairs = ", ".join(f"{first}–{second}" for first, second in circuit.get("distant_pairs") or [])
+    stay = "distant on the chain; no gain on held-out days, so they stay the identity but in the training from shots"
+    start = "distant on the chain; they start as the identity"
     facts = [
-        Fact("Gates added between", pairs or "no further assets", "distant on the chain; they start as the identity"),
+        Fact(
+            "Gates added between",
+            pairs or "no further assets",
+            start if circuit.get("distant_gates_gain", True) or not pairs else stay,
+        ),
         Fact("Trained parameters", count(circuit["n_params"])),
         Fact(
             "Kept step",

@@ -1,5 +1,7 @@
 """The continuation bench: intervals with known widths, parameter counts, and all models on a small panel."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -65,7 +67,9 @@ def test_bond_is_the_smallest_with_as_many_numbers(n_params: int, n_registers: i
     assert bond == 1 or stored(bond - 1) < n_params
 
 
-def test_all_models_on_a_small_panel(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_models_on_a_small_panel_and_again_from_what_was_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     fits = []
 
     def moved(machine: CircuitBornMachine, y: np.ndarray, y_validation: np.ndarray) -> CircuitBornMachine:
@@ -92,8 +96,18 @@ def test_all_models_on_a_small_panel(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(row["model"], row["against"]) for row in result["comparisons"]] == list(COMPARED)
     gap = next(row for row in result["comparisons"] if row["model"] == MAPPED)
     assert gap["diff"] == pytest.approx(rows[MAPPED]["loglik"] - rows[CHAIN]["loglik"])
-    again = bench_continue([panel], n_seeds=2, settings=settings)
-    assert again == result
+    # finished seeds are kept: one that is lost is fitted again to the same figures, the other is not
+    kept = bench_continue([panel], n_seeds=2, settings=settings, keep=tmp_path / "seeds")
+    assert kept == result
+    (tmp_path / "seeds" / "small-1.npz").unlink()
+    fits.clear()
+    assert bench_continue([panel], n_seeds=2, settings=settings, keep=tmp_path / "seeds") == result
+    assert len(fits) == 6
+    fits.clear()
+    assert bench_continue([panel], n_seeds=2, settings=settings, keep=tmp_path / "seeds") == result
+    assert not fits
+    with pytest.raises(InputError, match="name another folder"):
+        bench_continue([panel], n_seeds=2, settings=settings, seed=8, keep=tmp_path / "seeds")
 
 
 def test_choices_and_seeds_are_checked() -> None:

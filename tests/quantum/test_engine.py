@@ -10,8 +10,8 @@ from scipy.stats import unitary_group
 from qfin.exceptions import InputError
 from qfin.quantum import Ansatz, statevector
 from qfin.quantum.ansatz import PAULIS
-from qfin.quantum.engine import ansatz_plan, exponential, log_ratio, precision, psi
-from qfin.quantum.fusion import MAX_WIDTH
+from qfin.quantum.engine import ansatz_plan, circuit_state, exponential, log_ratio, precision, psi
+from qfin.quantum.fusion import MAX_WIDTH, FusionPlan
 
 PAIRS = [(0, 1), (3, 1), (4, 0), (2, 3), (1, 4), (4, 2), (0, 3), (1, 0)]
 
@@ -149,6 +149,24 @@ def test_gradient_of_probabilities_equals_the_shift_rule() -> None:
         shift = np.pi / 4 * np.eye(ansatz.n_params)[index]
         forward, backward = (values @ np.abs(ansatz.state(params + sign * shift)) ** 2 for sign in (1, -1))
         assert float(gradient[index]) == pytest.approx(forward - backward, abs=1e-12)
+
+
+def test_memory_of_a_gradient_does_not_grow_with_depth() -> None:
+    """Eight times the blocks take less than two states more, where one state a gate would take 40."""
+    n_qubits, needed = 19, []
+    for n_layers in (1, 8):
+        ansatz = Ansatz.linear_chain(n_qubits, n_layers)
+        with precision("complex64"):
+            plan, fixed = ansatz_plan(ansatz), jnp.asarray(ansatz.fixed.astype(np.complex64))
+
+            def loss(params: jax.Array, plan: FusionPlan = plan, fixed: jax.Array = fixed) -> jax.Array:
+                return (jnp.abs(circuit_state(plan, params, fixed)) ** 4).sum()
+
+            compiled = jax.jit(jax.grad(loss)).lower(jnp.zeros(ansatz.n_params, jnp.float32)).compile()
+        needed.append(compiled.memory_analysis().temp_size_in_bytes)
+    one_state = 8 * 2**n_qubits
+    assert needed[0] > 2 * one_state
+    assert needed[1] - needed[0] < 2 * one_state
 
 
 def test_single_precision_gradient_is_close_and_compiles() -> None:
