@@ -31,7 +31,7 @@ from qfin.basis.hermite import gauss_hermite
 from qfin.born import MPSBornMachine, map_mps_to_circuit
 from qfin.born.mps_training import train_members
 from qfin.born.starts import STARTS, Frame, Variance, start
-from qfin.born.undoing import Undoing, undoing
+from qfin.born.undoing import undoing
 from qfin.copulas import BornCopula, StudentTCopula
 from qfin.exceptions import InputError
 from qfin.experiments.config import MarketConfig
@@ -158,7 +158,7 @@ class Gradients:
             undone_plan = ansatz_plan(process.ansatz)
 
             def undone(params: Any, fixed: Any, rotation: Any) -> Any:
-                angles = Undoing(process.ansatz, process.n_loader, rotation).angles(params)
+                angles = replace(process, rotation=rotation).angles(params)
                 return infidelity(circuit_state(undone_plan, angles, fixed))
 
             return undone

@@ -31,8 +31,11 @@ class CircuitState(Protocol):
     `error` bounds ‖exact − kept‖ of the state that draws come from, `observing_error` of the one that is observed.
     """
 
-    error: float
-    observing_error: float
+    @property
+    def error(self) -> float: ...
+
+    @property
+    def observing_error(self) -> float: ...
 
     def amplitudes(self, y: FloatArray) -> ComplexArray:
         """Ψ(y), shape (n,)."""
@@ -184,7 +187,8 @@ class WideState:
             edges = np.einsum("nlr,lm,nms->nrs", nodes[i].conj(), density[i], nodes[i], optimize=True)
             for site in nodes[i + 1 : j]:
                 edges = np.einsum("nlr,alm,nms->ars", site.conj(), edges, site, optimize=True)
-            return np.einsum("nlr,alm,nmr->an", nodes[j].conj(), edges, nodes[j], optimize=True).real
+            both = np.einsum("nlr,alm,nmr->an", nodes[j].conj(), edges, nodes[j], optimize=True)
+            return np.asarray(both.real)
 
         return _information(len(nodes), joint)
 

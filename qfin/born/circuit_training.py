@@ -42,7 +42,8 @@ class Likelihood(Protocol):
     `error` bounds ‖exact − kept‖ of the circuit's state so far.
     """
 
-    error: float
+    @property
+    def error(self) -> float: ...
 
     def log_ratios(self, params: Any) -> FloatArray:
         """log|Ψ|² of all days, shape (n,)."""
