@@ -158,8 +158,8 @@ def map_mps_to_circuit(
     seed : int
         Seed of `jitter`; without it nothing is random.
     limit_s : float, optional
-        Seconds after which sweeping stops; layer k of L may take until (k/L)² of them. All layers are made whatever the
-        limit, the rest of them as they are prepared. What comes out then depends on the speed of the machine.
+        Processor seconds after which sweeping stops; layer k of L may take until (k/L)² of them. All layers are made
+        whatever the limit, the rest of them as they are prepared. What comes out then depends on the machine.
     on_progress : callable, optional
         Called with (layers, sweep, fidelity) after each sweep.
 
@@ -178,7 +178,7 @@ def map_mps_to_circuit(
     stages: list[Layers] = []
     best: list[float] = []
     history: list[FloatArray] = []
-    started, out_of_time = time.monotonic(), False
+    started, out_of_time = time.process_time(), False
     for layer in range(1, n_layers + 1):
         end = np.inf if limit_s is None else started + limit_s * (layer / n_layers) ** 2
         with one_blas_thread():  # small matrices: on a busy machine two threads are 7 times slower
@@ -276,7 +276,7 @@ def _sweeps(
     state = target.forward(layers)
     values = [target.fidelity(state)]
     for sweep in range(1, n_sweeps + 1):
-        if time.monotonic() >= end:
+        if time.process_time() >= end:
             return layers, values, True
         proposal = target.sweep(layers, state)
         state = target.forward(proposal)

@@ -33,7 +33,9 @@ def gradient(
 def mapping(
     qubits: Annotated[str, typer.Option(help="Sizes, comma-separated.")] = "12,20,40",
     layers: Annotated[str, typer.Option(help="Layer counts, comma-separated.")] = "1,2,4,8",
-    fit_s: Annotated[float, typer.Option(help="Seconds of steps for every fit that iterates.", min=1.0)] = 30.0,
+    fit_s: Annotated[
+        float, typer.Option(help="Processor seconds of steps for every fit that iterates.", min=1.0)
+    ] = 20.0,
     limit_s: LimitOption = 3600.0,
     seed: SeedOption = 7,
     json: JsonOption = None,
