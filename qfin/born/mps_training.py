@@ -88,8 +88,9 @@ def random_start(rng: np.random.Generator, n_members: int, n_registers: int, set
     """The product state |0…0⟩ plus noise that falls with the degree; shape (members, d, χ, K, χ), float32."""
     shape = (n_members, n_registers, settings.max_bond, settings.n_functions, settings.max_bond)
     decay = 0.6 ** np.arange(settings.n_functions)[:, None] / np.sqrt(settings.max_bond)
-    tensors = rng.standard_normal(shape) * settings.start_noise * decay
-    tensors[:, :, 0, 0, 0] = 1.0
+    noise = rng.standard_normal(shape) * settings.start_noise * decay
+    noise[:, :, 0, 0, 0] = 0.0
+    tensors = product_state(shape[1:]) + noise
     return np.asarray(tensors, dtype=np.float32)
 
 
@@ -99,7 +100,6 @@ def train_members(
     settings: MPSTrainingSettings,
     rng: np.random.Generator,
     *,
-    start: AnyArray | None = None,
     on_step: Progress | None = None,
 ) -> tuple[list[list[FloatArray]], list[TrainingRecord], FloatArray]:
     """Train one matrix product state per row of `held_out`.
@@ -108,7 +108,6 @@ def train_members(
     ----------
     y : (n, d), or (members, n, d) where each member has latent values of its own.
     held_out : (members, n); the days a member does not train on and stops by.
-    start : (members, d, χ, K, χ), optional; `random_start` by default.
 
     Returns
     -------
@@ -121,7 +120,7 @@ def train_members(
     features = jnp.asarray(
         np.moveaxis(hermite_functions(observations, settings.n_functions), 2, 1).astype(np.float32)
     )  # (members, d, n, K)
-    tensors = jnp.asarray(random_start(rng, members, y.shape[-1], settings) if start is None else start)
+    tensors = jnp.asarray(random_start(rng, members, y.shape[-1], settings))
     started = time.perf_counter()
     best, curves, ratios = _run(tensors, features, held_out, settings, rng, on_step)
     seconds = time.perf_counter() - started
@@ -147,11 +146,12 @@ def _run(
     rng: np.random.Generator,
     on_step: Progress | None,
 ) -> tuple[AnyArray, dict[str, Any], FloatArray]:
-    """The loop over chunks of steps with early stopping; keeps the best of every member, the start included."""
+    """The loop over chunks of steps with early stopping; keeps the best of every member, |0…0⟩ included."""
     members = len(held_out)
     pools = [np.flatnonzero(~row) for row in held_out]
     state = jax.vmap(adam(settings.learning_rate).init)(tensors)
-    best, ratios = np.array(tensors), np.asarray(_evaluate(tensors, features), dtype=float)
+    # The first answer is the base itself, not the noise that the search begins with.
+    best, ratios = np.tile(product_state(tensors.shape[1:]), (members, 1, 1, 1, 1)), np.zeros(held_out.shape)
     curves: dict[str, Any] = {"steps": [0], "stopped_at": np.zeros(members, dtype=int)}
     curves["train"], curves["validation"] = [[r] for r in _means(ratios, held_out)]
     best_validation, checks_since_best = curves["validation"][0].copy(), 0
@@ -173,6 +173,13 @@ def _run(
         if checks_since_best >= settings.patience:
             break
     return best, curves, ratios
+
+
+def product_state(shape: tuple[int, ...]) -> AnyArray:
+    """|0…0⟩ as site tensors of the given shape (d, χ, K, χ), float32."""
+    tensors = np.zeros(shape, dtype=np.float32)
+    tensors[:, 0, 0, 0] = 1.0
+    return tensors
 
 
 def _means(ratios: FloatArray, held_out: BoolArray) -> tuple[FloatArray, FloatArray]:

@@ -199,3 +199,11 @@ def test_wrong_shapes_are_refused() -> None:
         machine.head(9)
     with pytest.raises(InputError, match="expected a share"):
         MPSBornMachine(held_out_fraction=1.5).fit(np.zeros((20, 2)))
+
+
+def test_where_nothing_is_to_be_learnt_the_answer_is_the_base_itself() -> None:
+    y = np.random.default_rng(11).standard_normal((400, 3))
+    machine = MPSBornMachine(6, 4, max_steps=200, batch_size=128, seed=1).fit(y)
+    assert machine.record_.stopped_at == 0
+    assert machine.record_.validation.max() <= 0.0
+    np.testing.assert_array_equal(machine.log_ratio(y), 0.0)
