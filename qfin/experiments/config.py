@@ -36,7 +36,10 @@ class MarginalsConfig:
 
 @dataclass(frozen=True)
 class CopulaConfig:
-    """The base that the Born machine corrects: independence, gaussian, student_t or vine."""
+    """The base that the Born machine corrects: independence, gaussian, student_t, drifting_t or vine.
+
+    `drifting_t` is a Student t whose dependence drifts, see `qfin.copulas.RegimeCopula`.
+    """
 
     base: str = "student_t"
 
@@ -209,7 +212,7 @@ def _check_values(config: RunConfig) -> None:
         raise InputError(
             f"[born] n_functions: expected a power of two (a register holds whole qubits), received {size}"
         )
-    bases = ("independence", "gaussian", "student_t", "vine")
+    bases = ("independence", "gaussian", "student_t", "drifting_t", "vine")
     if config.copula.base not in bases:
         raise InputError(f"[copula] base: expected one of {', '.join(bases)}, received {config.copula.base!r}")
 

@@ -13,6 +13,7 @@ from qfin.copulas import (
     BornCopula,
     GaussianCopula,
     IndependenceCopula,
+    RegimeCopula,
     StudentTCopula,
     VineCopula,
     copula_from_arrays,
@@ -27,6 +28,7 @@ _BASES: dict[str, Any] = {
     "independence": IndependenceCopula,
     "gaussian": GaussianCopula,
     "student_t": StudentTCopula,
+    "drifting_t": lambda: RegimeCopula(StudentTCopula()),
     "vine": VineCopula,
 }
 

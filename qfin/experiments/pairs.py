@@ -26,7 +26,7 @@ from qfin.experiments.runner import load_generator
 from qfin.marginals import pseudo_observations
 
 N_DRAWS = 20_000
-_SHOWN = ("gaussian", "student_t", "vine", "mps", "circuit")
+_SHOWN = ("gaussian", "student_t", "drifting_t", "vine", "mps", "circuit")
 _FARTHEST, _FINE = 4.0, 321  # the fine grid in normal scores that draws are counted on
 _COARSE = slice(44, 277, 2)  # of it, that is shown: within ±2.9
 _TAIL = np.geomspace(0.001, 0.05, 12)

@@ -11,6 +11,7 @@ _NAMES = {
     "historical": "historical simulation",
     "gaussian": "the Gaussian copula",
     "student_t": "the Student-t copula",
+    "drifting_t": "the drifting Student t",
     "vine": "the vine copula",
     "independence": "independence",
     "mps": "the Born machine (MPS)",

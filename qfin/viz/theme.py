@@ -28,6 +28,7 @@ _STYLES = {
     "independence": ModelStyle("Independence copula", "#e69f00", "dashdot"),
     "gaussian": ModelStyle("Gaussian copula", "#56b4e9", "dash"),
     "student_t": ModelStyle("Student-t copula", "#0072b2", "solid"),
+    "drifting_t": ModelStyle("Drifting Student t", "#332288", "longdash"),
     "vine": ModelStyle("Vine copula", "#cc79a7", "dashdot"),
     "mps": ModelStyle("MPS Born machine", "#009e73", "solid"),
     "circuit": ModelStyle("Circuit Born machine", "#d55e00", "dash"),
