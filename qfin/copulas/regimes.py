@@ -1,6 +1,6 @@
 """A mixture of triangular Student-t maps, each of its own stretch of time: dependence drifts, and nobody knows when."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from qfin._types import AnyArray, FloatArray
 from qfin._validation import as_unit_cube, check_fitted
 from qfin.copulas.contract import open_unit
 from qfin.copulas.student import t_distribution, t_log_density, t_quantile, t_score
-from qfin.copulas.triangular import Parameters, TriangularTCopula
+from qfin.copulas.triangular import Objective, Parameters, TriangularTCopula, within_reach
 
 N_BLOCKS = 8
 HALF_LIVES = (1000, 500, 250)
@@ -174,11 +174,12 @@ def stretches(n_days: int) -> Iterator[FloatArray]:
 
 
 def weighted_ranks(u: FloatArray, weights: FloatArray) -> FloatArray:
-    """Each column's distribution function under weights of its rows, in the middle of each step."""
-    order = np.argsort(u, axis=0, kind="stable")
-    steps = weights[order]
+    """Each column's distribution function under weights of its rows, in the middle of each step; ties share theirs."""
     ranks = np.empty_like(u)
-    np.put_along_axis(ranks, order, (np.cumsum(steps, axis=0) - 0.5 * steps) / weights.sum(), axis=0)
+    for j, column in enumerate(u.T):
+        _, place = np.unique(column, return_inverse=True)
+        steps = np.bincount(place, weights)
+        ranks[:, j] = ((np.cumsum(steps) - 0.5 * steps) / weights.sum())[place]
     return open_unit(ranks)
 
 
@@ -191,7 +192,7 @@ def _refit(base: TriangularTCopula, ordered: FloatArray, weights: FloatArray) ->
     weights = weights * (weights.sum() / (weights @ weights))
     objective, start = _stretch_objective(base.parameters, z, weights)
     options = {"maxiter": _STEPS, "ftol": _PRECISION}
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
+    found = minimize(within_reach(objective), start, jac=True, method="L-BFGS-B", options=options).x
     return _mixing_of(found, np.diag(base.parameters.mixing))
 
 
@@ -204,9 +205,7 @@ def _mixing_of(values: FloatArray, diagonal: FloatArray) -> FloatArray:
     return mixing
 
 
-def _stretch_objective(
-    parameters: Parameters, z: FloatArray, weights: FloatArray
-) -> tuple[Callable[[FloatArray], tuple[float, FloatArray]], FloatArray]:
+def _stretch_objective(parameters: Parameters, z: FloatArray, weights: FloatArray) -> tuple[Objective, FloatArray]:
     """Minus the penalised mean log-likelihood with its gradient, and the values of all days, where it starts."""
     n, d = weights.sum(), z.shape[1]
     rows, diagonal = np.tril_indices(d, -1), np.diag(parameters.mixing)

@@ -69,3 +69,12 @@ def test_orders() -> None:
     assert along >= np.mean([correlation[np.triu_indices(4, 1)].mean() * 3])
     with pytest.raises(InputError, match="expected one of systemic, chain, given"):
         TriangularTCopula("alphabetic").fit(u)
+
+
+def test_near_copies_are_no_overflow() -> None:
+    rng = np.random.default_rng(7)
+    x = rng.standard_t(4, (150, 3)) @ np.linalg.cholesky(CORRELATION).T
+    x[:, 1] = x[:, 0] + 1e-3 * rng.standard_normal(150)
+    u = (x.argsort(0).argsort(0) + 1.0) / 151
+    copula = TriangularTCopula().fit(u)
+    assert copula.logpdf(u).mean() > StudentTCopula().fit(u).logpdf(u).mean()
