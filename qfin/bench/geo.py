@@ -22,7 +22,7 @@ from qfin.born.symmetric_mps import SymmetricMPS
 from qfin.exceptions import InputError
 from qfin.geo.controls import ProductGenerator, RBMGenerator, TreeGenerator
 from qfin.geo.guide import relaxed_support
-from qfin.geo.loop import GEO
+from qfin.geo.loop import GEOLoop
 from qfin.geo.rivals.annealing import SimulatedAnnealing
 from qfin.geo.rivals.genetic import GeneticSearch
 from qfin.geo.rivals.swap import SwapDescent
@@ -87,7 +87,7 @@ def sweep_geo(
     handed: list[BoolArray] = []
     for problem in problems:
         seeds = np.unique(np.array([relaxed_support(problem), *handed]), axis=0)
-        solver = GEO(
+        solver = GEOLoop(
             SymmetricMPS(problem.cardinality, 2, n_sweeps=1),
             seeds=seeds,
             n_seeds=len(seeds),
@@ -201,9 +201,9 @@ def error_measures(
 # ---- fixed budgets ------------------------------------------------------------------------------------------------
 
 
-def geo_with(generator: Any, **settings: Any) -> GEO:
+def geo_with(generator: Any, **settings: Any) -> GEOLoop:
     """The loop as shipped around another generator."""
-    return GEO(generator, **settings)
+    return GEOLoop(generator, **settings)
 
 
 def budget_solvers(counts: tuple[int, int]) -> dict[str, Solver]:
@@ -214,7 +214,9 @@ def budget_solvers(counts: tuple[int, int]) -> dict[str, Solver]:
         "genetic": GeneticSearch(),
         "tabu": TabuSearch(),
         "swap": SwapDescent(),
-        "umda": GEO(ProductGenerator(counts), batch=30, temperature=1.0, mutation=0.0, exploration=0.02, screen=None),
+        "umda": GEOLoop(
+            ProductGenerator(counts), batch=30, temperature=1.0, mutation=0.0, exploration=0.02, screen=None
+        ),
     }
 
 

@@ -17,7 +17,7 @@ from qfin._types import FloatArray
 from qfin.bench.geo_runs import Run, RunStore, Say, mean_interval, paired_p_value
 from qfin.born.symmetric_mps import SymmetricMPS
 from qfin.exceptions import InputError
-from qfin.geo.loop import GEO, GEOState
+from qfin.geo.loop import GEOLoop, GEOState
 from qfin.geo.rivals.annealing import SimulatedAnnealing
 from qfin.geo.solver import run_solver
 from qfin.portfolio import Budget, Evaluator, PortfolioProblem, ScenarioLoss, read_tracking_prices
@@ -66,7 +66,7 @@ def _continued(problem: PortfolioProblem, n_calls: int, number: int, seed: int) 
     annealing = SimulatedAnnealing()
     # What an annealer does when it has cooled: it stays cold.
     cold = SimulatedAnnealing(hot=annealing.cold)
-    loop = GEO(SymmetricMPS(problem.cardinality, 2, n_sweeps=1))
+    loop = GEOLoop(SymmetricMPS(problem.cardinality, 2, n_sweeps=1))
     seeding = Evaluator(problem, Budget(n_calls))
     reached = run_solver(annealing, seeding, rng("seeds"))
     total = Budget(2 * n_calls)

@@ -16,7 +16,7 @@ from qfin._types import BoolArray, FloatArray
 from qfin.bench.geo_runs import Say, mean_interval, paired_p_value
 from qfin.born.symmetric_mps import SymmetricMPS
 from qfin.exceptions import InputError
-from qfin.geo.loop import GEO
+from qfin.geo.loop import GEOLoop
 from qfin.geo.rivals.qaoa import solve_by_qaoa
 from qfin.geo.solver import run_solver
 from qfin.portfolio import BlackBox, Budget, Evaluator, PortfolioProblem, random_supports
@@ -55,7 +55,7 @@ def bench_qaoa(
         for name in ("geo", "random"):
             evaluator, started = Evaluator(problem, Budget(calls)), time.perf_counter()
             if name == "geo":
-                run_solver(GEO(SymmetricMPS((n_held, n_held), 2, n_sweeps=1), n_seeds=10), evaluator, rng)
+                run_solver(GEOLoop(SymmetricMPS((n_held, n_held), 2, n_sweeps=1), n_seeds=10), evaluator, rng)
             else:
                 while evaluator.remaining:
                     evaluator(random_supports(problem, evaluator.remaining, rng))

@@ -5,7 +5,8 @@ from typing import Any
 
 _PUBLIC = {
     "CircuitGenerator": "qfin.geo.circuit_generator",
-    "GEO": "qfin.geo.loop",
+    "GEO": "qfin.geo.run",
+    "GEOLoop": "qfin.geo.loop",
     "GEOOptimization": "qfin.geo.estimator",
     "GEOResult": "qfin.geo.run",
     "GaussianScreen": "qfin.geo.screen",

@@ -34,6 +34,8 @@ class CircuitGenerator(BaseEstimator):  # type: ignore[misc]
         otherwise at small random angles.
     max_steps : int
         Steps of training; as many are spent on the overlap.
+    sampler : object with sample(circuit, n_shots, rng=), or None
+        Runs the measured circuit for draws, such as `qfin.quantum.AerCircuitSampler()`; None draws from the amplitudes.
 
     Attributes
     ----------
@@ -50,6 +52,7 @@ class CircuitGenerator(BaseEstimator):  # type: ignore[misc]
         max_bond: int = 2,
         smoothing: float = 0.1,
         max_steps: int = 30,
+        sampler: Any = None,
     ):
         self.counts = counts
         self.n_layers = n_layers
@@ -57,6 +60,7 @@ class CircuitGenerator(BaseEstimator):  # type: ignore[misc]
         self.max_bond = max_bond
         self.smoothing = smoothing
         self.max_steps = max_steps
+        self.sampler = sampler
 
     def fit(self, bits: ArrayLike, sample_weight: ArrayLike | None = None, *, rng: RandomLike = None) -> Self:
         """Lower −Σ w log p(x), where `smoothing` of the weight is spread over all supports of the counts."""
@@ -92,11 +96,24 @@ class CircuitGenerator(BaseEstimator):  # type: ignore[misc]
         return subspace_state(self.ansatz_, self.params_, self.subspace_, self.start_, dtype="complex128")
 
     def sample(self, n_samples: int = 1, *, rng: RandomLike = None) -> BoolArray:
-        """Exact draws, shape (n_samples, n)."""
+        """Draws, shape (n_samples, n): shots of the sampler, or exact ones without it."""
         from qfin.quantum.subspace import sample_supports
 
         check_fitted(self, "params_")
+        if self.sampler is not None:
+            shots = self.sampler.sample(self.circuit(), n_samples, rng=rng)
+            return np.asarray(shots, dtype=np.bool_)
         return sample_supports(self.subspace_, self._state(), n_samples, rng=rng).astype(np.bool_)
+
+    def circuit(self) -> Any:
+        """Qiskit circuit, not measured: `initialize` to the start, then the trained blocks; the first asset's qubit is
+        the most significant, as in `qfin.quantum.to_qiskit`."""
+        from qfin.quantum import to_qiskit, with_start
+
+        check_fitted(self, "params_")
+        start = np.zeros(2**self.subspace_.n_qubits, dtype=np.complex128)
+        start[self.subspace_.indices] = self.start_
+        return with_start(start, to_qiskit(self.ansatz_, self.params_))
 
     def log_prob(self, bits: ArrayLike) -> FloatArray:
         """log p of each string, nats; −inf for another count."""

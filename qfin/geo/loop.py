@@ -41,7 +41,7 @@ class GEOState:
 
 
 @dataclass(frozen=True)
-class GEO:
+class GEOLoop:
     """Generator-enhanced optimisation as an init/step process.
 
     Parameters

@@ -12,7 +12,7 @@ from qfin._types import BoolArray, FloatArray, IntArray
 from qfin.born.symmetric_mps import SymmetricMPS
 from qfin.geo.checkpoint import load_checkpoint, save_checkpoint
 from qfin.geo.guide import relaxed_support
-from qfin.geo.loop import GEO, GEOState
+from qfin.geo.loop import GEOLoop, GEOState
 from qfin.geo.solver import StepInfo, run_solver
 from qfin.portfolio import Budget, Evaluator, MeanVariance, PortfolioProblem
 
@@ -41,25 +41,55 @@ class GEOResult:
     history: tuple[IntArray, FloatArray]
 
 
-def default_solver(problem: PortfolioProblem, *, generator: Any = None, seeds: BoolArray | None = None) -> GEO:
+def default_solver(problem: PortfolioProblem, *, generator: Any = None, seeds: BoolArray | None = None) -> GEOLoop:
     """The loop as measured: a symmetric chain, a screen and moves; gradient and relaxation for mean and variance.
 
     `seeds` are supports of any other solver (booster); without them the loop stands alone.
     """
     chain = SymmetricMPS(problem.cardinality, 2, n_sweeps=1) if generator is None else generator
     if not isinstance(problem.objective, MeanVariance):
-        return GEO(chain, seeds=seeds)
+        return GEOLoop(chain, seeds=seeds)
     relaxed = relaxed_support(problem)[None]
     relaxed = relaxed[problem.feasible(relaxed)]
     first = relaxed if seeds is None else np.concatenate([relaxed, seeds])
-    return GEO(chain, seeds=first, guided=_GUIDED)
+    return GEOLoop(chain, seeds=first, guided=_GUIDED)
+
+
+@dataclass(frozen=True, eq=False)
+class GEO:
+    """Generator-enhanced optimisation of one problem: `GEO(problem).run(budget=1000, rng=1)`.
+
+    Attributes
+    ----------
+    problem : PortfolioProblem
+    generator : estimator with fit(bits, sample_weight, rng=) and sample(n, rng=), or None
+        What proposes supports; None takes a symmetric matrix product state.
+    seeds : (n_seeds, n_assets) bool, or None
+        Supports of any other solver, evaluated first (booster); without them the loop stands alone.
+    """
+
+    problem: PortfolioProblem
+    generator: Any = None
+    seeds: BoolArray | None = None
+
+    def run(
+        self,
+        *,
+        budget: int,
+        rng: RandomLike = None,
+        checkpoint: Path | None = None,
+        on_step: Callable[[StepInfo], None] | None = None,
+    ) -> GEOResult:
+        """Search until `budget` unique supports are solved; the other arguments are those of `optimise`."""
+        solver = default_solver(self.problem, generator=self.generator, seeds=self.seeds)
+        return optimise(self.problem, budget=budget, solver=solver, rng=rng, checkpoint=checkpoint, on_step=on_step)
 
 
 def optimise(
     problem: PortfolioProblem,
     *,
     budget: int,
-    solver: GEO | None = None,
+    solver: GEOLoop | None = None,
     rng: RandomLike = None,
     checkpoint: Path | None = None,
     on_step: Callable[[StepInfo], None] | None = None,
@@ -67,7 +97,7 @@ def optimise(
     """Run the loop until `budget` unique supports are solved.
 
     `checkpoint` is written after every step and, where it is there already, gone on with bit for bit; its random
-    numbers then take the place of `rng`.
+    numbers then take the place of `rng`. `on_step` sees every step, such as for a bar with the best value so far.
     """
     chosen = default_solver(problem) if solver is None else solver
     evaluator, generator = Evaluator(problem, Budget(budget)), as_generator(rng)

@@ -16,6 +16,7 @@ _PUBLIC = {
     "ry_cz_ansatz": "qfin.quantum.families",
     "to_qiskit": "qfin.quantum.circuits",
     "from_qiskit": "qfin.quantum.circuits",
+    "with_start": "qfin.quantum.circuits",
     "to_cx": "qfin.quantum.circuits",
     "CircuitSampler": "qfin.quantum.samplers",
     "StatevectorCircuitSampler": "qfin.quantum.samplers",

@@ -38,6 +38,16 @@ def to_qiskit(ansatz: BlockCircuit, params: ArrayLike | None = None, *, measure:
     return circuit
 
 
+def with_start(start: ArrayLike, circuit: QuantumCircuit) -> QuantumCircuit:
+    """`circuit` after `initialize` to the amplitudes `start` (2**n_qubits,), qubit 0 the most significant, as ours are.
+
+    For simulators: on a device the preparation of a general vector costs some 2**n_qubits gates.
+    """
+    prepared = QuantumCircuit(circuit.num_qubits)
+    prepared.initialize(np.asarray(start, dtype=np.complex128), list(range(circuit.num_qubits - 1, -1, -1)))
+    return prepared.compose(circuit)
+
+
 def to_cx(ansatz: BlockCircuit, params: ArrayLike | None = None) -> QuantumCircuit:
     """Each block as at most three CX and single-qubit U gates (KAK decomposition), block after block.
 

@@ -51,3 +51,23 @@ def test_training_on_lowers_the_loss_from_either_start() -> None:
 def test_another_count_is_refused() -> None:
     with pytest.raises(InputError, match="ones in every string"):
         CircuitGenerator((3, 3)).fit(ALL[:4])
+
+
+def test_shots_of_the_circuit_on_aer_follow_the_probabilities() -> None:
+    """The Qiskit circuit, run by Aer, and the subspace simulator are the same law, qubit order included."""
+    from qfin.quantum import AerCircuitSampler
+
+    rng = np.random.default_rng(5)
+    bits = np.zeros((8, 6), dtype=bool)
+    for row in bits:
+        row[rng.choice(4, size=3, replace=False) + rng.integers(3)] = True
+    machine = CircuitGenerator((3, 3), max_steps=20, sampler=AerCircuitSampler()).fit(bits, rng.random(8), rng=1)
+    n_shots = 20_000
+    draws = machine.sample(n_shots, rng=2)
+    assert (draws.sum(axis=1) == 3).all()
+    probability = np.exp(machine.log_prob(machine.subspace_.bits))
+    place = machine.subspace_.positions(draws)
+    shares = np.bincount(place, minlength=len(probability)) / n_shots
+    assert probability.max() > 3.0 * probability.min()
+    error = np.sqrt(probability * (1.0 - probability) / n_shots)
+    assert (np.abs(shares - probability) < 5.0 * error + 5.0 / n_shots).all()

@@ -12,13 +12,13 @@ from qfin.born.symmetric_mps import SymmetricMPS
 from qfin.exceptions import InputError
 from qfin.geo.checkpoint import load_checkpoint, save_checkpoint
 from qfin.geo.controls import ProductGenerator, TreeGenerator
-from qfin.geo.loop import GEO, SOURCES, GEOState
+from qfin.geo.loop import SOURCES, GEOLoop, GEOState
 from qfin.geo.moves import all_neighbours, random_neighbours
 from qfin.geo.rivals.annealing import SimulatedAnnealing
 from qfin.geo.rivals.genetic import GeneticSearch, cross
 from qfin.geo.rivals.swap import SwapDescent
 from qfin.geo.rivals.tabu import TabuSearch
-from qfin.geo.run import default_solver, optimise
+from qfin.geo.run import GEO, default_solver, optimise
 from qfin.geo.solver import new_rows, run_solver
 from qfin.geo.surrogate import boltzmann_weights, chain_order
 from qfin.portfolio import BlackBox, Budget, Evaluator, Group, PortfolioProblem, random_supports
@@ -50,12 +50,12 @@ def best_value(problem: PortfolioProblem) -> float:
 
 FOUR = (4, 4)
 SOLVERS: dict[str, Any] = {
-    "symmetric": GEO(SymmetricMPS(FOUR, 2, n_sweeps=1), n_seeds=15),
-    "post-selected": GEO(BitMPS(2, n_sweeps=1), n_seeds=15),
-    "product": GEO(ProductGenerator(FOUR), n_seeds=15),
-    "tree": GEO(TreeGenerator(FOUR), n_seeds=15),
-    "guided": GEO(SymmetricMPS(FOUR, 2, n_sweeps=1), n_seeds=5, guided=0.5),
-    "bare": GEO(SymmetricMPS(FOUR, 2, n_sweeps=1), n_seeds=30, screen=None),
+    "symmetric": GEOLoop(SymmetricMPS(FOUR, 2, n_sweeps=1), n_seeds=15),
+    "post-selected": GEOLoop(BitMPS(2, n_sweeps=1), n_seeds=15),
+    "product": GEOLoop(ProductGenerator(FOUR), n_seeds=15),
+    "tree": GEOLoop(TreeGenerator(FOUR), n_seeds=15),
+    "guided": GEOLoop(SymmetricMPS(FOUR, 2, n_sweeps=1), n_seeds=5, guided=0.5),
+    "bare": GEOLoop(SymmetricMPS(FOUR, 2, n_sweeps=1), n_seeds=30, screen=None),
     "swap": SwapDescent(),
     "annealing": SimulatedAnnealing(),
     "tabu": TabuSearch(sample=10),
@@ -85,8 +85,8 @@ def test_the_budget_is_never_exceeded_and_the_best_never_gets_worse(name: str) -
 def test_a_run_ends_when_everything_is_known(name: str) -> None:
     problem = small_problem(5, (3, 3))
     solver = SOLVERS[name]
-    if isinstance(solver, GEO):
-        solver = GEO(SymmetricMPS((3, 3), 2, n_sweeps=1), n_seeds=3, guided=solver.guided)
+    if isinstance(solver, GEOLoop):
+        solver = GEOLoop(SymmetricMPS((3, 3), 2, n_sweeps=1), n_seeds=3, guided=solver.guided)
     account = evaluator(problem, 1000)
     run_solver(solver, account, np.random.default_rng(1))
     assert account.n_calls <= len(all_supports(problem))
@@ -98,7 +98,7 @@ def test_a_range_of_counts_with_groups_and_names_to_hold() -> None:
         10, (2, 4), groups=(Group("g", ("A01", "A02", "A03", "A04"), count=(0, 1)),), must_hold=("A05",)
     )
     account = evaluator(problem, 120)
-    run_solver(GEO(SymmetricMPS((2, 4), 2, n_sweeps=1)), account, np.random.default_rng(2))
+    run_solver(GEOLoop(SymmetricMPS((2, 4), 2, n_sweeps=1)), account, np.random.default_rng(2))
     assert account.best[1] == pytest.approx(best_value(problem), abs=1e-12)
 
 
@@ -107,7 +107,7 @@ def test_the_booster_starts_from_the_given_supports_and_says_who_found_the_best(
     seeds = random_supports(problem, 8, np.random.default_rng(9))
     account = evaluator(problem, 80)
     found: list[str | None] = []
-    solver = GEO(SymmetricMPS(FOUR, 2, n_sweeps=1), seeds=seeds, n_seeds=8)
+    solver = GEOLoop(SymmetricMPS(FOUR, 2, n_sweeps=1), seeds=seeds, n_seeds=8)
     run_solver(solver, account, np.random.default_rng(2), on_step=lambda info: found.append(info.found_by))
     assert (account.pool()[0][:8] == seeds).all()
     assert set(found) - {None} <= set(SOURCES[1:])
@@ -116,7 +116,7 @@ def test_the_booster_starts_from_the_given_supports_and_says_who_found_the_best(
 
 def test_patience_ends_a_run() -> None:
     account = evaluator(small_problem(), 210)
-    solver = GEO(SymmetricMPS(FOUR, 2, n_sweeps=1), n_seeds=10, batch=5)
+    solver = GEOLoop(SymmetricMPS(FOUR, 2, n_sweeps=1), n_seeds=10, batch=5)
     run_solver(solver, account, np.random.default_rng(2), patience=30)
     assert account.n_calls < 150
     assert account.n_calls - account.history[0][-1] >= 30
@@ -167,6 +167,16 @@ def test_the_default_solver_uses_seeds_gradient_and_relaxation_where_there_are_a
     )
     assert default_solver(blind).guided == 0.0
     assert optimise(blind, budget=60, rng=1).value == 0.0
+
+
+def test_one_line_searches_a_problem_with_any_generator_and_seeds() -> None:
+    problem = small_problem()
+    assert GEO(problem).run(budget=120, rng=1).value == pytest.approx(best_value(problem), abs=1e-12)
+    best = all_supports(problem)[[int(problem.solve(all_supports(problem)).values.argmin())]]
+    boosted = GEO(problem, generator=ProductGenerator(FOUR), seeds=best).run(budget=20, rng=1)
+    assert boosted.found_by == "seeds"
+    assert boosted.value == pytest.approx(best_value(problem), abs=1e-12)
+    assert boosted.n_calls == 20
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -239,7 +249,7 @@ def test_correlated_assets_come_to_lie_beside_each_other() -> None:
 def test_the_order_of_the_chain_changes_the_draws_not_the_assets() -> None:
     problem = small_problem()
     account = evaluator(problem, 120)
-    solver = GEO(SymmetricMPS(FOUR, 2, n_sweeps=1), n_seeds=15, order=np.arange(10)[::-1])
+    solver = GEOLoop(SymmetricMPS(FOUR, 2, n_sweeps=1), n_seeds=15, order=np.arange(10)[::-1])
     run_solver(solver, account, np.random.default_rng(3))
     assert account.best[1] == pytest.approx(best_value(problem), abs=1e-12)
 
@@ -249,7 +259,7 @@ def test_supports_without_weights_are_counted_and_left_out_of_the_surrogate() ->
         np.linspace(0.0, 0.1, 8), np.eye(8), target_return=0.06, cardinality=(2, 2), bounds=(0.1, 0.9)
     )
     account = evaluator(problem, 28)
-    run_solver(GEO(SymmetricMPS((2, 2), 2, n_sweeps=1), n_seeds=6, batch=4), account, np.random.default_rng(0))
+    run_solver(GEOLoop(SymmetricMPS((2, 2), 2, n_sweeps=1), n_seeds=6, batch=4), account, np.random.default_rng(0))
     values = account.pool()[1]
     assert np.isinf(values).any()
     assert account.best[1] == pytest.approx(best_value(problem), abs=1e-12)
@@ -263,6 +273,6 @@ def test_a_pool_without_any_weights_is_searched_at_random() -> None:
         problem.assets, BlackBox(lambda rows: np.where((rows == wanted).all(axis=1), 0.0, np.inf), 6), (3, 3)
     )
     account = evaluator(blind, 20)
-    run_solver(GEO(SymmetricMPS((3, 3), 2, n_sweeps=1), n_seeds=2, batch=3), account, np.random.default_rng(1))
+    run_solver(GEOLoop(SymmetricMPS((3, 3), 2, n_sweeps=1), n_seeds=2, batch=3), account, np.random.default_rng(1))
     assert account.best[1] == 0.0
     assert (account.best[0] == wanted).all()
