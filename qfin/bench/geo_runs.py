@@ -133,7 +133,7 @@ def compare(
                 if i == 0:
                     first = list(seconds[p, 0, number])
                 for b in range(len(budgets)):
-                    done = [value_after(run, calls_within(run, first[b])) for run in _in_time(made, first[b])]
+                    done = [value_after(run, max(calls_within(run, first[b]), 1.0)) for run in _in_time(made, first[b])]
                     same_time[p, i, number, b] = min(done)
                     ended[p, i, number, b] = made[-1]["clock"][-1] < first[b]
     return Comparison(values, calls, seconds, same_time, ended.mean(axis=2))

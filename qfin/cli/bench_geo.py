@@ -21,12 +21,14 @@ class Task(StrEnum):
     orlib = "orlib"
     budget = "budget"
     generator = "generator"
+    circuit = "circuit"
     scenarios = "scenarios"
     booster = "booster"
     exact = "exact"
     qaoa = "qaoa"
 
 
+_ON_LIBRARY = (Task.orlib, Task.budget, Task.generator, Task.circuit)
 _SHOWN = {
     "orlib": [
         "instance", "solver", "value", "gap", "unique_calls", "calls_to_best", "wall_s",
@@ -58,9 +60,9 @@ def geo(
     ],
     instances: Annotated[str | None, typer.Option(help="Names, comma-separated: port1 to port5.")] = None,
     budgets: Annotated[
-        str, typer.Option(help="Unique calls, comma-separated (budget, generator).")
+        str, typer.Option(help="Unique calls, comma-separated (budget, generator, circuit).")
     ] = "100,300,1000,3000",
-    seeds: Annotated[int, typer.Option(help="Runs of each solver (budget, generator).", min=2)] = 20,
+    seeds: Annotated[int, typer.Option(help="Runs of each solver (budget, generator, circuit).", min=2)] = 20,
     every: Annotated[int, typer.Option(help="Every how many of the 50 λ (orlib).", min=1)] = 1,
     places: Annotated[str, typer.Option(help="Which of the 50 λ (budget, generator).")] = "9,19,29,39,49",
     objectives: Annotated[
@@ -79,17 +81,21 @@ def geo(
 ) -> None:
     """Portfolios of few names: the loop beside relaxation, swap, annealing, genetic and tabu search, and controls."""
     output = Output(json)
-    if task not in (Task.orlib, Task.budget, Task.generator):
+    if task not in _ON_LIBRARY:
         runs = (whole_numbers(budgets, "--budgets"), seeds)
         _on_returns(output, task, data, (assets, cardinality), objectives, runs, (limit_s, paths, seed), store)
         return
-    from qfin.bench.geo import INSTANCES, BudgetPlan, bench_budget, bench_orlib, budget_solvers, generator_solvers
+    from qfin.bench.geo import INSTANCES, BudgetPlan, bench_budget, bench_orlib, budget_solvers
+    from qfin.bench.geo_generators import bench_circuits, generator_solvers
     from qfin.bench.geo_runs import RunStore
 
     chosen = _instances(instances, INSTANCES if task is Task.orlib else BudgetPlan().instances)
     result: dict[str, Any]
     if task is Task.orlib:
         result = bench_orlib(data, instances=chosen, every=every, seed=seed, say=output.note)
+    elif task is Task.circuit:
+        runs = (whole_numbers(budgets, "--budgets"), seeds)
+        result = bench_circuits(data, chosen, runs, seed=seed, store=RunStore(store), say=output.note)
     else:
         points = whole_numbers(places, "--places")
         if not all(0 <= place < 50 for place in points):

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qfin.bench.geo import Optimum, relative_gap
-from qfin.bench.geo_runs import paired_p_value
+from qfin.bench.geo_runs import calls_within, paired_p_value, seconds_of, value_after
 from qfin.bench.geo_scenarios import OBJECTIVES, bench_scenarios
 from qfin.cli.main import app
 from qfin.portfolio import PortfolioProblem
@@ -53,6 +53,7 @@ def result_of(*arguments: str) -> dict[str, object]:
 def test_the_frontier_is_at_the_enumerated_optima(folder: Path) -> None:
     result = result_of("--task", "orlib", "--data", str(folder), "--instances", "port1", "--every", "24")
     rows = {row["solver"]: row for row in result["rows"]}  # type: ignore[attr-defined]
+    assert rows["geo, 51 λ"]["mean_error"] >= 0.0
     assert rows["geo"]["value"] == rows["relaxation + swap"]["value"] == 3
     assert rows["geo"]["gap"] <= 1e-6
     assert sum(rows["geo"]["found_by"].values()) == 3
@@ -60,12 +61,57 @@ def test_the_frontier_is_at_the_enumerated_optima(folder: Path) -> None:
 
 def test_small_budgets_and_the_ablation(folder: Path) -> None:
     common = ["--data", str(folder), "--instances", "port1", "--budgets", "40", "--seeds", "2", "--places", "30"]
-    for task, expected in (("budget", 6), ("generator", 11)):
+    for task, expected in (("budget", 6), ("generator", 12)):
         rows = result_of("--task", task, *common)["rows"]
         assert len(rows) == expected  # type: ignore[arg-type]
         for row in rows:  # type: ignore[attr-defined]
             assert row["unique_calls"] <= 40
             assert row["value"] >= 0.0
+
+
+def test_runs_are_stored_resumed_and_read_off_at_every_budget(folder: Path, tmp_path: Path) -> None:
+    store = tmp_path / "runs.jsonl"
+    common = ["--task", "budget", "--data", str(folder), "--instances", "port1", "--seeds", "2", "--places", "30"]
+    common += ["--budgets", "20,40", "--store", str(store)]
+    first = result_of(*common)["rows"]
+    lines = store.read_text().splitlines()
+    assert len(lines) == 2 * (5 + 2)  # annealing runs once for each budget
+    store.write_text("\n".join(lines[:9]) + "\n" + lines[9][:30])
+    again = result_of(*common)["rows"]
+    assert len(store.read_text().splitlines()) == len(lines)
+    for one, two in zip(first, again, strict=True):  # type: ignore[call-overload]
+        assert {key: one[key] for key in ("solver", "budget", "value", "unique_calls")} == {
+            key: two[key] for key in ("solver", "budget", "value", "unique_calls")
+        }
+    by_budget = {(row["solver"], row["budget"]): row["value"] for row in first}  # type: ignore[attr-defined]
+    assert all(by_budget[name, 40] <= by_budget[name, 20] for name in ("geo", "swap", "tabu", "genetic", "umda"))
+    store.write_text("nonsense\n")
+    answer = CliRunner().invoke(app, ["bench", "geo", *common])
+    assert answer.exit_code != 0
+    assert "stored runs" in str(answer.exception)
+
+
+def test_values_are_read_off_calls_and_seconds() -> None:
+    run = {"calls": [1.0, 5.0], "values": [3.0, 2.0], "clock_calls": [0.0, 4.0, 8.0], "clock": [0.0, 2.0, 6.0]}
+    assert [value_after(run, calls) for calls in (0.5, 1.0, 4.9, 5.0, 9.0)] == [float("inf"), 3.0, 3.0, 2.0, 2.0]
+    assert seconds_of(run, 6.0) == pytest.approx(4.0)
+    assert calls_within(run, 4.0) == pytest.approx(6.0)
+    assert calls_within(run, 99.0) == 8.0
+
+
+def test_circuits_in_the_loop_find_the_enumerated_optimum(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    lines = ["16"] + [
+        f"{m:.8f} {s:.8f}" for m, s in zip(0.005 * rng.random(16), 0.02 + 0.02 * rng.random(16), strict=True)
+    ]
+    lines += [f"{i + 1} {j + 1} {1.0 if i == j else 0.2}" for i in range(16) for j in range(i, 16)]
+    (tmp_path / "port1.txt").write_text("\n".join(lines) + "\n")
+    sizes = ["--instances", "port1", "--budgets", "60", "--seeds", "2"]
+    rows = result_of("--task", "circuit", "--data", str(tmp_path), *sizes)["rows"]
+    gaps = {row["solver"]: row["value"] for row in rows}  # type: ignore[attr-defined]
+    assert len(gaps) == 10
+    assert min(gaps.values()) >= 0.0
+    assert gaps["circuit, mapped"] < 0.1
 
 
 def test_scenario_objectives_run_under_every_solver() -> None:
