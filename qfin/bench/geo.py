@@ -214,8 +214,9 @@ def error_measures(
 # ---- fixed budgets ------------------------------------------------------------------------------------------------
 
 
-def budget_solvers(counts: tuple[int, int]) -> dict[str, Solver]:
+def budget_solvers(problem: PortfolioProblem) -> dict[str, Solver]:
     """The loop and rivals that see values only; `umda` is the loop's frame with truncation, no moves and no screen."""
+    counts = problem.cardinality
     return {
         "geo": GEOLoop(SymmetricMPS(counts, 2, n_sweeps=1)),
         "annealing": SimulatedAnnealing(),
@@ -241,7 +242,7 @@ class BudgetPlan:
 def bench_budget(
     folder: Path,
     plan: BudgetPlan,
-    solvers: Callable[[tuple[int, int]], dict[str, Solver]] = budget_solvers,
+    solvers: Callable[[PortfolioProblem], dict[str, Solver]] = budget_solvers,
     *,
     task: str = "budget",
     seed: int = 0,
@@ -262,7 +263,7 @@ def bench_budget(
             return stream(seed, "bench geo", "budget", str(number), str(optima[place].risk_weight))
 
         found = compare(problems, solvers, (plan.budgets, plan.n_seeds), rng_of, kept, say)
-        names = list(solvers(problems[0][1].cardinality))
+        names = list(solvers(problems[0][1]))
         gaps = np.mean([_gaps(found, place, optimum) for place, optimum in enumerate(optima)], axis=0)
         rows += comparison_rows(task, instance, names, plan.budgets, found, gaps)
     return {"task": task, "seed": seed, "n_seeds": plan.n_seeds, "places": list(plan.places), "rows": rows}

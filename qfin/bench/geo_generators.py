@@ -4,6 +4,7 @@
 optimum is enumerated.
 """
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -16,44 +17,53 @@ from qfin.born.bit_mps import BitMPS
 from qfin.born.symmetric_mps import SymmetricMPS
 from qfin.geo.circuit_generator import CircuitGenerator
 from qfin.geo.controls import ProductGenerator, RBMGenerator, TreeGenerator
+from qfin.geo.guide import mean_variance_of
 from qfin.geo.loop import GEOLoop
 from qfin.geo.solver import Solver
+from qfin.geo.surrogate import chain_order
 from qfin.portfolio import PortfolioProblem, read_instance
 
 # Of an instance for circuits: assets, names held, λ.
 _N_ASSETS, _N_HELD, _RISK_WEIGHT = 16, 5, 0.5
 
 
-def generator_solvers(counts: tuple[int, int]) -> dict[str, Solver]:
-    """The same loop with other generators, with the screen and, marked bare, without screen and moves."""
-    return _in_the_loop(
-        {
-            "symmetric": SymmetricMPS(counts, 2, n_sweeps=1),
-            "post-selected": BitMPS(2, n_sweeps=1),
-            "product": ProductGenerator(counts),
-            "tree": TreeGenerator(counts),
-            "rbm": RBMGenerator(counts),
-        }
-    )
+def generator_solvers(problem: PortfolioProblem) -> dict[str, Solver]:
+    """The same loop with other generators; `ordered` puts correlated assets beside each other on the chain."""
+    counts = problem.cardinality
+    generators: dict[str, Any] = {
+        "symmetric": SymmetricMPS(counts, 2, n_sweeps=1),
+        "post-selected": BitMPS(2, n_sweeps=1),
+        "product": ProductGenerator(counts),
+        "tree": TreeGenerator(counts),
+        "rbm": RBMGenerator(counts),
+    }
+    covariance = mean_variance_of(problem).covariance
+    deviation = np.sqrt(np.diag(covariance))
+    order = chain_order(covariance / np.outer(deviation, deviation))
+    solvers = _in_the_loop(generators)
+    for name in ("symmetric", "symmetric, bare"):
+        solvers[name.replace("symmetric", "symmetric, ordered")] = replace(solvers[name], order=order)
+    return {**solvers}
 
 
-def circuit_solvers(counts: tuple[int, int]) -> dict[str, Solver]:
+def circuit_solvers(problem: PortfolioProblem) -> dict[str, Solver]:
     """Circuits of number-conserving gates, mapped from the chain and from scratch, beside chain and product."""
-    return _in_the_loop(
-        {
-            "symmetric": SymmetricMPS(counts, 2, n_sweeps=1),
-            "product": ProductGenerator(counts),
-            "circuit, mapped": CircuitGenerator(counts),
-            "circuit, from scratch": CircuitGenerator(counts, mapped=False),
-        }
-    )
+    counts = problem.cardinality
+    generators: dict[str, Any] = {
+        "symmetric": SymmetricMPS(counts, 2, n_sweeps=1),
+        "product": ProductGenerator(counts),
+        "circuit, mapped": CircuitGenerator(counts),
+        "circuit, from scratch": CircuitGenerator(counts, mapped=False),
+    }
+    return {**_in_the_loop(generators)}
 
 
-def _in_the_loop(generators: dict[str, Any]) -> dict[str, Solver]:
-    solvers: dict[str, Solver] = {name: GEOLoop(generator) for name, generator in generators.items()}
+def _in_the_loop(generators: dict[str, Any]) -> dict[str, GEOLoop]:
+    """The loop as shipped around each, then, marked bare, without screen and moves; and what is left without any."""
+    solvers = {name: GEOLoop(generator) for name, generator in generators.items()}
     product = generators["product"]
-    solvers["moves only"] = GEOLoop(product, mutation=1.0, exploration=0.0)
-    solvers["no generator, random"] = GEOLoop(product, mutation=0.0, exploration=1.0)
+    solvers["moves alone"] = GEOLoop(product, mutation=1.0, exploration=0.0)
+    solvers["random alone"] = GEOLoop(product, mutation=0.0, exploration=1.0)
     for name, generator in generators.items():
         solvers[f"{name}, bare"] = GEOLoop(generator, mutation=0.0, screen=None, batch=30)
     return solvers
@@ -96,6 +106,6 @@ def bench_circuits(
 
         found = compare([(f"{instance} circuit", problem)], circuit_solvers, runs, rng_of, kept, say)
         gaps = (np.stack([found.values[0], found.same_time[0]]) - least) / abs(least)
-        names = list(circuit_solvers(problem.cardinality))
+        names = list(circuit_solvers(problem))
         rows += comparison_rows("circuit", instance, names, runs[0], found, np.where(gaps < 1e-9, 0.0, gaps))
     return {"task": "circuit", "n_assets": _N_ASSETS, "n_held": _N_HELD, "seed": seed, "rows": rows}

@@ -107,7 +107,7 @@ class Comparison:
 
 def compare(
     problems: Sequence[tuple[str, PortfolioProblem]],
-    solvers: Callable[[tuple[int, int]], dict[str, Solver]],
+    solvers: Callable[[PortfolioProblem], dict[str, Solver]],
     runs: tuple[tuple[int, ...], int],
     rng_of: Callable[[int, int], np.random.Generator],
     store: RunStore,
@@ -115,11 +115,11 @@ def compare(
 ) -> Comparison:
     """Every solver on every problem; `runs` is (budgets, number of seeds), `rng_of` takes problem and seed number."""
     budgets, n_seeds = runs
-    names = list(solvers(problems[0][1].cardinality))
+    names = list(solvers(problems[0][1]))
     shape = (len(problems), len(names), n_seeds, len(budgets))
     values, calls, seconds, same_time, ended = (np.full(shape, np.inf) for _ in range(5))
     for p, (label, problem) in enumerate(problems):
-        chosen = solvers(problem.cardinality)
+        chosen = solvers(problem)
         for number in range(n_seeds):
             say(f"{label}: seed {number + 1} of {n_seeds}")
             first: list[float] = []

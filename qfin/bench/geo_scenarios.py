@@ -105,7 +105,7 @@ def bench_scenarios(
         label = f"{name} {n_held} of {returns.shape[1]}"
         found = compare([(label, problem)], budget_solvers, (budgets, n_seeds), rng_of, kept, say)
         values = np.stack([found.values[0], found.same_time[0]])
-        made = comparison_rows("scenarios", name, list(budget_solvers((n_held, n_held))), budgets, found, values)
+        made = comparison_rows("scenarios", name, list(budget_solvers(problem)), budgets, found, values)
         least = float(values.min())
         rows += [row | {"gap": (row["value"] - least) / abs(least)} for row in made]
     return {"task": "scenarios", "n_assets": returns.shape[1], "n_held": n_held, "seed": seed, "rows": rows}

@@ -61,7 +61,7 @@ def test_the_frontier_is_at_the_enumerated_optima(folder: Path) -> None:
 
 def test_small_budgets_and_the_ablation(folder: Path) -> None:
     common = ["--data", str(folder), "--instances", "port1", "--budgets", "40", "--seeds", "2", "--places", "30"]
-    for task, expected in (("budget", 6), ("generator", 12)):
+    for task, expected in (("budget", 6), ("generator", 14)):
         rows = result_of("--task", task, *common)["rows"]
         assert len(rows) == expected  # type: ignore[arg-type]
         for row in rows:  # type: ignore[attr-defined]
