@@ -1,5 +1,6 @@
 """Pieces that all pages share: cards, tables, figures with downloads, states that say what to do."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from qfin.exceptions import InputError
+from qfin.reporting.numbers import DASH
 
 
 def page_header(title: str, text: str) -> Any:
@@ -41,11 +43,20 @@ def facts(pairs: Iterable[tuple[str, str, str]]) -> Any:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str = "", name: str = "table") -> Any:
-    """A table for a few dozen rows; the first column names the row, the others are set like numbers."""
-    head = html.Thead(html.Tr([html.Th(text, scope="col") for text in headings]))
+    """A table for a few dozen rows; the first column names the row, numbers are set to the right, words to the left."""
+    wordy = [all(_is_words(row[place]) for row in rows) for place in range(len(headings))]
+    looks = ["qfin-words" if words else "qfin-number" for words in wordy]
+    head = html.Thead(
+        html.Tr([html.Th(text, scope="col", className=look) for text, look in zip(headings, looks, strict=True)])
+    )
     body = html.Tbody(
         [
-            html.Tr([html.Th(row[0], scope="row"), *(html.Td(cell, className="qfin-number") for cell in row[1:])])
+            html.Tr(
+                [
+                    html.Th(row[0], scope="row"),
+                    *(html.Td(cell, className=look) for cell, look in zip(row[1:], looks[1:], strict=True)),
+                ]
+            )
             for row in rows
         ]
     )
@@ -53,6 +64,11 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: st
     whole = html.Table([*words, head, body], className="qfin-table", **{"data-name": name})
     # Reached by the keyboard, so that a table wider than the screen can be scrolled with arrows.
     return html.Div(whole, className="qfin-scroll", tabIndex="0", role="region", **{"aria-label": caption or name})
+
+
+def _is_words(cell: Any) -> bool:
+    """Whether a cell is read and not compared: text that begins with no number and is not the mark of nothing."""
+    return isinstance(cell, str) and cell != DASH and not re.match(r"[−+±\d[]", cell) and bool(cell)
 
 
 def figure(identifier: str, drawn: Any, *, description: str, narrow: Any = None) -> Any:
@@ -104,6 +120,12 @@ def empty(title: str, text: str, command: str = "") -> Any:
 def failure(error: InputError | str) -> Any:
     """The one sentence of a wrong input."""
     return dmc.Alert(str(error), title="This cannot be shown", color="red", variant="light", className="qfin-error")
+
+
+def queued(job_id: str) -> Any:
+    """A job was taken on, and where to follow it."""
+    link = dmc.Anchor("Follow it on the page Training", href=f"/training?job={job_id}")
+    return dmc.Alert(link, title="Queued", color="green", variant="light")
 
 
 def options(names: Iterable[tuple[str, str]]) -> list[dict[str, str]]:

@@ -45,12 +45,14 @@
       addressOfRun: (run) => window.dash_clientside.qfin.address(["run"], run),
       addressOfOther: (other) => window.dash_clientside.qfin.address(["other"], other),
       addressOfSource: (source, kind) => window.dash_clientside.qfin.address(["source", "kind"], source, kind),
+      addressOfAsset: (asset) => window.dash_clientside.qfin.address(["asset"], asset),
       addressOfCrash: (event, model) => window.dash_clientside.qfin.address(["event", "model"], event, model),
       addressOfJob: (job) => window.dash_clientside.qfin.address(["job"], job),
       addressOfLoss: (clicks, lose) => window.dash_clientside.qfin.addressOnce(clicks, "lose", lose),
       addressOfLike: (clicks, like) => window.dash_clientside.qfin.addressOnce(clicks, "like", like),
       addressOfBacktest: (chosen, level) =>
         window.dash_clientside.qfin.address(["backtest", "level"], chosen, level),
+      addressOfRules: (rules) => window.dash_clientside.qfin.address(["rules"], rules),
       addressOfPortfolio: (geo) => window.dash_clientside.qfin.address(["geo"], geo),
       addressOfPair: (first, second) => window.dash_clientside.qfin.address(["first", "second"], first, second),
       addressOnce: (clicks, name, value) =>

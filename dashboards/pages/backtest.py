@@ -10,8 +10,9 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, dcc, html
 
 from dashboards.context import Context, Page, Query
+from dashboards.pages import backtest_rules
 from dashboards.pages.market import source_path
-from dashboards.parts import card, empty, facts, failure, figure, options, page_header, table
+from dashboards.parts import card, empty, facts, failure, figure, options, page_header, queued, table
 from qfin.backtest.models import MODELS
 from qfin.exceptions import InputError
 from qfin.experiments.library import open_run, run_ids
@@ -58,6 +59,7 @@ def layout(context: Context, run: str | None, query: Query) -> Any:
             ),
             dcc.Loading(html.Div(id="backtest-result", **{"aria-live": "polite"}), type="dot", delay_show=300),
             _form(context, run),
+            backtest_rules.rules_part(context, run, query),
         ]
     )
 
@@ -299,11 +301,11 @@ def register(app: dash.Dash, context: Context) -> None:
     )
     def start(_: int, source: str, models: list[str] | None, first: str | None, last: str | None, window: Any) -> Any:
         try:
-            job_id = start_backtest(context, source, models, first, last, window)
+            return queued(start_backtest(context, source, models, first, last, window))
         except InputError as error:
             return failure(error)
-        link = dmc.Anchor("Follow it on the page Training", href=f"/training?job={job_id}")
-        return dmc.Alert(link, title="Queued", color="green", variant="light")
+
+    backtest_rules.register(app, context)
 
     app.clientside_callback(
         ClientsideFunction("qfin", "addressOfBacktest"),
@@ -314,4 +316,4 @@ def register(app: dash.Dash, context: Context) -> None:
     )
 
 
-PAGE = Page("/backtest", "Back-test", "Forecasts beside what came", layout, register, needs_run=False)
+PAGE = Page("/backtest", "Back-test", "Forecasts and rules", layout, register, needs_run=False)

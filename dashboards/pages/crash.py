@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +25,8 @@ from qfin.viz.stress import conditional_figure
 
 N_SHOWN = 4_000  # draws behind the page: a second or two
 N_EXPORTED = 20_000
-_MODELS = ("mps", "circuit", "student_t", "gaussian")
+_KEPT_ANSWERS = 64
+MODELS = ("mps", "circuit", "student_t", "gaussian")
 _DEEPEST, _MAX_SLIDERS = -20.0, 6
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,59}")
 _FORMATS = ("csv", "parquet", "xlsx")
@@ -35,7 +37,7 @@ def layout(context: Context, run: str | None, query: Query) -> Any:
     assert run is not None
     record = context.run(run).record
     assets = record["market"]["assets"]
-    models = [name for name in _MODELS if any(row["model"] == name for row in record["rows"])]
+    models = [name for name in MODELS if any(row["model"] == name for row in record["rows"])]
     event = query.get("event") or opening_event(record)
     model = query.get("model") if query.get("model") in models else models[0]
     return html.Div(
@@ -92,22 +94,36 @@ def opening_event(record: dict[str, Any]) -> str:
     return f"book < -{max(0.1, round(100.0 * shortfall, 1)):g}%"
 
 
-@lru_cache(maxsize=64)
-def _result(context: Context, run: str, written: int, model: str, event: str, n: int) -> StressResult:
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What is shown of a stress: its numbers and its figure. The draws, a hundred times as large, are not kept."""
+
+    content: dict[str, Any]
+    figure: Any
+
+
+@lru_cache(maxsize=_KEPT_ANSWERS)
+def _answer(context: Context, run: str, written: int, model: str, event: str) -> Answer:
+    result = stressed(context, run, model, event, N_SHOWN)
+    return Answer(stress_content(result), conditional_figure(result))
+
+
+def answered(context: Context, run: str, model: str, event: str) -> Answer:
+    """The answer to one event; the same question has the same answer, and costs nothing the second time."""
+    written = (context.run(run).path / "record.json").stat().st_mtime_ns
+    return _answer(context, run, written, model, " ".join(event.split()))
+
+
+def stressed(context: Context, run: str, model: str, event: str, n: int) -> StressResult:
+    """The draws of one event, n of them."""
+    if model not in MODELS:
+        raise InputError(f"model: expected one of {', '.join(MODELS)}, received {model!r}")
     seed = context.run(run).record["seed"]
     return stress_scenarios(context.generator(run, model), event, n, rng=seed)
 
 
-def stressed(context: Context, run: str, model: str, event: str, n: int = N_SHOWN) -> StressResult:
-    """The stress of one event; the same question has the same answer, and costs nothing the second time."""
-    if model not in _MODELS:
-        raise InputError(f"model: expected one of {', '.join(_MODELS)}, received {model!r}")
-    written = (context.run(run).path / "record.json").stat().st_mtime_ns
-    return _result(context, run, written, model, " ".join(event.split()), n)
-
-
-def _shown(result: StressResult) -> list[Any]:
-    content = stress_content(result)
+def _shown(answer: Answer) -> list[Any]:
+    content = answer.content
     probability, error = content["probability"], content["probability_se"]
     level = content["book"][1]
     certain = "exact" if content["exact"] else f"± {100 * error / probability:.1f} % of it"
@@ -115,7 +131,7 @@ def _shown(result: StressResult) -> list[Any]:
     return [
         facts(
             [
-                ("Probability on a day", _probability(probability), certain),
+                ("Probability on a day", probability_words(probability), certain),
                 ("Once in", _waiting(probability), "of such days, on average"),
                 ("Effective draws", count(round(content["ess"])), f"of {count(content['n'])}"),
                 (
@@ -130,7 +146,7 @@ def _shown(result: StressResult) -> list[Any]:
             "What happens to each asset",
             figure(
                 "crash-distributions",
-                conditional_figure(result),
+                answer.figure,
                 description="Returns of the book and of every asset, given the event and without it",
             ),
             table(
@@ -165,7 +181,7 @@ def _asset_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _probability(value: float) -> str:
+def probability_words(value: float) -> str:
     return percent(value, 2) if value >= 1e-3 else f"{value:.2g}"
 
 
@@ -207,8 +223,8 @@ def save_scenario(context: Context, run: str, name: str, event: str, model: str)
     known = saved_scenarios(context, run)
     if any(item["name"] == name for item in known):
         raise InputError(f"name: expected a new one, received {name!r}, which is taken")
-    result = stressed(context, run, model, event)
-    item = {"name": name, "event": event, "model": model, "probability": f"{result.likelihood.probability:.3g}"}
+    probability = answered(context, run, model, event).content["probability"]
+    item = {"name": name, "event": event, "model": model, "probability": f"{probability:.3g}"}
     known = sorted([*known, item | {"saved": f"{datetime.now(UTC):%Y-%m-%d %H:%M}"}], key=lambda item: item["name"])
     path = context.run(run).path / "scenarios.json"
     write_whole(path, lambda partial: partial.write_text(json.dumps(known, indent=2)))
@@ -246,8 +262,8 @@ def register(app: dash.Dash, context: Context) -> None:
                 "No event yet", "Write one above, such as book < -3%, or choose assets and pull a slider."
             ), None
         try:
-            result = stressed(context, run, model, event or "")
-            return html.Div(_shown(result), **{"data-event": result.event}), None
+            answer = answered(context, run, model, event or "")
+            return html.Div(_shown(answer), **{"data-event": answer.content["event"]}), None
         except InputError as error:
             return failure(html.Pre(str(error), style={"margin": 0, "whiteSpace": "pre-wrap"})), str(
                 error

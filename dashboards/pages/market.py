@@ -8,24 +8,26 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import dash
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, dcc, html
 
 from dashboards.context import Context, Page, Query
-from dashboards.parts import card, empty, facts, failure, figure, options, page_header, table
+from dashboards.parts import card, empty, facts, failure, figure, options, page_header, queued, table
 from qfin._files import write_whole
 from qfin.exceptions import InputError
-from qfin.experiments.market_view import WINDOW, MarketView, market_view
+from qfin.experiments.market_view import WINDOW, MarketView, market_view, series_of
 from qfin.market import KINDS, list_bundled
 from qfin.reporting.numbers import count, percent
 from qfin.reporting.tables import unusual_table
-from qfin.viz.market import correlation_figure, drawdown_figure
+from qfin.viz.market import correlation_figure, drawdown_figure, returns_figure
 
 MAX_UPLOAD_BYTES = 32 * 2**20
 _ENDINGS = (".csv", ".csv.gz", ".parquet", ".xlsx")
 _SHOWN_CHANGES = 100
+_BOOK = "the book"
 _PRESETS = (
     ("default", "Default: all models, circuit on five assets"),
     ("quick", "Quick: smaller circuit, fewer draws"),
@@ -139,7 +141,7 @@ def _view(source: str, kind: str | None) -> MarketView:
     return market_view(source, kind)
 
 
-def _shown(view: MarketView) -> list[Any]:
+def _shown(view: MarketView, asset: str | None) -> list[Any]:
     changes = [
         [c["date"] or "all days", c["asset"] or "all assets", c["what"], c["before"], c["after"]] for c in view.changes
     ]
@@ -154,8 +156,17 @@ def _shown(view: MarketView) -> list[Any]:
             ]
         ),
         card(
-            "Drawdown of the equal-weight book",
-            figure("market-drawdown", drawdown_figure(view.dates, view.book_drawdown), description="Drawdown by day"),
+            "Returns and drawdown",
+            dmc.Select(
+                id="market-asset",
+                label="Of",
+                data=options([(_BOOK, "The equal-weight book"), *((asset, asset) for asset in view.assets)]),
+                value=asset if asset in view.assets else _BOOK,
+                allowDeselect=False,
+                searchable=True,
+                w={"base": "100%", "sm": 300},
+            ),
+            html.Div(id="market-series", **{"aria-live": "polite"}),
         ),
         card(
             "How closely the assets move together",
@@ -197,6 +208,15 @@ def _shown(view: MarketView) -> list[Any]:
             if view.warnings
             else dmc.Text("Nothing.", size="sm"),
         ),
+    ]
+
+
+def _series(view: MarketView, asset: str) -> list[Any]:
+    name = "the equal-weight book" if asset == _BOOK else asset
+    dates, returns, fall = series_of(view, None if asset == _BOOK else asset)
+    return [
+        figure("market-returns", returns_figure(dates, returns), description=f"Return by day of {name}"),
+        figure("market-drawdown", drawdown_figure(dates, fall), description=f"Drawdown by day of {name}"),
     ]
 
 
@@ -311,16 +331,29 @@ def start_fetch(context: Context, tickers: str, first: str, last: str) -> str:
     )
 
 
-def _queued(job_id: str) -> Any:
-    link = dmc.Anchor("Follow it on the page Training", href=f"/training?job={job_id}")
-    return dmc.Alert(link, title="Queued", color="green", variant="light")
-
-
 def register(app: dash.Dash, context: Context) -> None:
-    @app.callback(Output("market-view", "children"), Input("market-source", "value"), Input("market-kind", "value"))
-    def view(source: str, kind: str | None) -> Any:
+    @app.callback(
+        Output("market-view", "children"),
+        Input("market-source", "value"),
+        Input("market-kind", "value"),
+        State("url", "search"),
+    )
+    def view(source: str, kind: str | None, search: str | None) -> Any:
         try:
-            return _shown(_view(source_path(context, source), kind))
+            asset = dict(parse_qsl((search or "").lstrip("?"))).get("asset")
+            return _shown(_view(source_path(context, source), kind), asset)
+        except InputError as error:
+            return failure(error)
+
+    @app.callback(
+        Output("market-series", "children"),
+        Input("market-asset", "value"),
+        State("market-source", "value"),
+        State("market-kind", "value"),
+    )
+    def series(asset: str, source: str, kind: str | None) -> Any:
+        try:
+            return _series(_view(source_path(context, source), kind), asset)
         except InputError as error:
             return failure(error)
 
@@ -351,7 +384,7 @@ def register(app: dash.Dash, context: Context) -> None:
     )
     def start(_: int, source: str, kind: str | None, preset: str, train_end: str | None) -> Any:
         try:
-            return _queued(start_run(context, source, kind, preset, train_end))
+            return queued(start_run(context, source, kind, preset, train_end))
         except InputError as error:
             return failure(error)
 
@@ -365,10 +398,16 @@ def register(app: dash.Dash, context: Context) -> None:
     )
     def fetch(_: int, tickers: str | None, first: str, last: str) -> Any:
         try:
-            return _queued(start_fetch(context, tickers or "", first, last))
+            return queued(start_fetch(context, tickers or "", first, last))
         except InputError as error:
             return failure(error)
 
+    app.clientside_callback(
+        ClientsideFunction("qfin", "addressOfAsset"),
+        Output("addressed", "data", allow_duplicate=True),
+        Input("market-asset", "value"),
+        prevent_initial_call=True,
+    )
     app.clientside_callback(
         ClientsideFunction("qfin", "addressOfSource"),
         Output("addressed", "data", allow_duplicate=True),

@@ -9,10 +9,21 @@ from dash import ClientsideFunction, Input, Output, State, html
 
 from dashboards.context import Context, Page, Query
 from dashboards.parts import card, empty, facts, options, page_header, table
-from qfin.experiments.library import run_ids, run_rows
+from qfin.experiments.library import run_ids, run_rows, run_states
 from qfin.reporting.numbers import count, signed
 from qfin.reporting.tables import row_label, summary_table
 from qfin.viz import model_style
+
+# What to do about a run that is not finished.
+_DO = {
+    "queued": "Waits for its turn; see the page Training",
+    "running": "At work; see the page Training",
+    "failed": "Failed; its log is on the page Training",
+    "cancelled": "Cancelled; start it again on the page Training",
+    "interrupted": "Its process was lost; start it again on the page Training",
+    "unfinished": "Go on with it: qfin run --resume --out its folder",
+    "done": "Its folder has gone",
+}
 
 
 def layout(context: Context, run: str | None, query: Query) -> Any:
@@ -42,7 +53,7 @@ def layout(context: Context, run: str | None, query: Query) -> Any:
                 ),
                 html.Div(id="overview-comparison"),
             ),
-            card("All runs", _runs_grid(context)),
+            card("All runs", _runs_grid(context), note="A click opens a finished run."),
         ]
     )
 
@@ -80,32 +91,51 @@ def _lines(cell: str) -> Any:
 
 
 def _runs_grid(context: Context) -> Any:
-    rows = run_rows(context.runs)
+    rows = [row | {"state": "finished", "created": _when(row["created"])} for row in run_rows(context.runs)]
+    states = run_states(context.runs, context.jobs.jobs())
+    pending = [{"run": name, "state": state, "title": _DO[state]} for name, state in states.items()]
     number = {
         "type": "rightAligned",
         "valueFormatter": {"function": "params.value == null ? '–' : d3.format('+.3f')(params.value)"},
     }
+    counted = {
+        "type": "rightAligned",
+        "valueFormatter": {"function": "params.value == null ? '–' : d3.format(',')(params.value)"},
+    }
     columns = [
-        {"field": "run", "headerName": "Run", "minWidth": 220, "flex": 2},
-        {"field": "title", "headerName": "What", "minWidth": 260, "flex": 3},
-        {"field": "assets", "headerName": "Assets", "type": "rightAligned", "minWidth": 120},
-        {"field": "test_days", "headerName": "Unseen days", "type": "rightAligned", "minWidth": 150},
-        {"field": "ahead", "headerName": "Ahead", "minWidth": 190},
-        {"field": "mps_above_base", "headerName": "MPS above base", "minWidth": 180} | number,
-        {"field": "created", "headerName": "Made", "minWidth": 200},
+        {"field": "run", "headerName": "Run", "minWidth": 120, "flex": 3, "filter": True},
+        {"field": "state", "headerName": "State", "minWidth": 100, "flex": 1},
+        {
+            "field": "title",
+            "headerName": "What",
+            "minWidth": 170,
+            "flex": 4,
+            "filter": True,
+            "wrapText": True,
+            "autoHeight": True,
+        },
+        {"field": "test_days", "headerName": "Unseen days", "minWidth": 90, "flex": 1} | counted,
+        {"field": "ahead", "headerName": "Ahead", "minWidth": 165, "flex": 2},
+        {"field": "mps_above_base", "headerName": "MPS above base", "minWidth": 100, "flex": 1} | number,
+        {"field": "created", "headerName": "Made", "minWidth": 155, "flex": 1},
     ]
     return dag.AgGrid(
         id="overview-runs",
-        rowData=[row | {"ahead": model_style(row["ahead"]).label} for row in rows],
+        rowData=[*pending, *(row | {"ahead": model_style(row["ahead"]).label} for row in rows)],
         columnDefs=columns,
-        defaultColDef={"sortable": True, "resizable": True, "filter": True},
+        defaultColDef={"sortable": True, "resizable": True, "wrapHeaderText": True, "autoHeaderHeight": True},
         dashGridOptions={
-            "rowSelection": {"mode": "singleRow"},
+            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
             "domLayout": "autoHeight",
             "pagination": len(rows) > 20,
         },
         className="ag-theme-quartz",
     )
+
+
+def _when(created: str) -> str:
+    """Day and minute of an ISO time, UTC."""
+    return created[:16].replace("T", " ")
 
 
 def comparison(context: Context, run: str, other: str) -> Any:
@@ -153,7 +183,7 @@ def register(app: dash.Dash, context: Context) -> None:
         Output("run", "value", allow_duplicate=True), Input("overview-runs", "selectedRows"), prevent_initial_call=True
     )
     def open_selected(rows: list[dict[str, Any]] | None) -> Any:
-        return rows[0]["run"] if rows else dash.no_update
+        return rows[0]["run"] if rows and rows[0]["state"] == "finished" else dash.no_update
 
     app.clientside_callback(
         ClientsideFunction("qfin", "addressOfOther"),

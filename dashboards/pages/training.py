@@ -8,12 +8,13 @@ import numpy as np
 from dash import ClientsideFunction, Input, Output, State, dcc, html
 
 from dashboards.context import Context, Page, Query
+from dashboards.pages import training_circuit
 from dashboards.parts import card, empty, failure, figure, options, page_header, table
 from qfin.exceptions import InputError
 from qfin.experiments.jobs import Job
 from qfin.reporting.figures import FigureBlock
 from qfin.viz import training_figure
-from qfin.viz.portfolio import best_so_far_figure
+from qfin.viz.portfolio import best_so_far_figure, pool_now_figure
 
 _LOOK_EVERY = 1_000  # milliseconds
 _COLORS = {
@@ -24,6 +25,7 @@ _COLORS = {
     "cancelled": "yellow",
     "interrupted": "orange",
 }
+_SHOWN_NAMES = 12
 _SHOWN = ("training", "fidelity")
 
 
@@ -64,27 +66,12 @@ def _of_the_run(context: Context, run: str | None) -> list[Any]:
         return [empty("No run yet", "Start one on the page Market.")]
     blocks = context.figures(run)
     shown = [_figure_card(blocks[name]) for name in _SHOWN if name in blocks]
-    return [*shown, _circuit_card(context.run(run).record)]
+    return [*shown, *training_circuit.circuit_cards(context, run)]
 
 
 def _figure_card(block: FigureBlock) -> Any:
     drawn = figure(f"training-{block.name}", block.figure, description=block.description, narrow=block.narrow)
     return card(block.title, drawn, note=block.caption)
-
-
-def _circuit_card(record: dict[str, Any]) -> Any:
-    mapping = record.get("mapping")
-    if not mapping:
-        return html.Div()
-    circuit, full = record["circuit"], mapping["full"]
-    rows = [
-        ["Assets", ", ".join(mapping["assets"]), "all of the head of the chain"],
-        ["Qubits", str(mapping["n_qubits"]), str(full["n_qubits"])],
-        ["Two-qubit gates", str(mapping["two_qubit_gates"]), str(full["two_qubit_gates"])],
-        ["Fidelity of the mapping", f"{mapping['fidelity']:.5f}", f"{full['fidelity']:.5f}"],
-        ["Angles trained", f"{circuit['n_params']:,}", "–"],
-    ]
-    return card("The circuit", table(["", "Trained circuit", "Full width, on Aer's MPS method"], rows, name="circuit"))
 
 
 def _job_options(context: Context) -> list[dict[str, str]]:
@@ -96,10 +83,22 @@ def live_figure(identifier: str, curves: dict[str, list[float]]) -> Any:
     values = {name: np.asarray(numbers) for name, numbers in curves.items()}
     if "geo_steps" in values:
         drawn = best_so_far_figure({"Search": (values["geo_steps"], values["geo_best"])})
-        return figure(identifier, drawn, description="Best value so far by the number of portfolios solved")
+        best = figure(identifier, drawn, description="Best value so far by the number of portfolios solved")
+        return html.Div([best, _pool_now(f"{identifier}-pool", values)])
     if values:
         return figure(identifier, training_figure(values), description="Training curves of the job")
     return html.Div()
+
+
+def _pool_now(identifier: str, curves: dict[str, Any]) -> Any:
+    """Which names the best portfolios hold at this moment."""
+    names = [key.removeprefix("pool_") for key in curves if key.startswith("pool_") and key != "pool_steps"]
+    shares = np.array([curves[f"pool_{name}"][-1] for name in names])
+    if not len(shares) or not shares.any():
+        return html.Div()
+    shown = np.argsort(-shares, kind="stable")[:_SHOWN_NAMES]
+    drawn = pool_now_figure([names[place] for place in shown], shares[shown])
+    return figure(identifier, drawn, description="Share of the best portfolios known that hold a name")
 
 
 def job_view(context: Context, job: Job) -> Any:
@@ -181,6 +180,7 @@ def register(app: dash.Dash, context: Context) -> None:
         except InputError as error:
             return failure(error), dash.no_update, False
 
+    training_circuit.register(app, context)
     app.clientside_callback(
         ClientsideFunction("qfin", "addressOfJob"),
         Output("addressed", "data", allow_duplicate=True),

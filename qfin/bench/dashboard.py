@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from qfin.exceptions import InputError
 from qfin.experiments.library import open_run, run_ids
 
 _MOST_USERS, _MOST_SECONDS = 50, 900.0
+_LOOK_EVERY = 30.0  # seconds between two looks at the memory
 _LATEST_ANSWER = 60.0  # seconds
 _PATIENCE = 90.0  # seconds until a new server answers
 _FALLS = (0.2, 3.0)  # of one asset, in percent
@@ -45,7 +48,8 @@ def bench_dashboard(runs: str | Path, load: Load, *, run: str | None = None, see
     """Serve the folder `runs` on a free port of this machine, let the users ask, and stop the server.
 
     Every question is a fresh event of one or two assets, so that no answer is remembered from an earlier one.
-    Latencies in seconds; memory is the resident memory of the server in MiB after the first answer and at the end.
+    Latencies in seconds; memory is the resident memory of the server in MiB after the first answer, at the end, and as
+    (seconds, MiB) every half minute in between.
     """
     ids = run_ids(runs)
     if not ids:
@@ -61,7 +65,8 @@ def bench_dashboard(runs: str | Path, load: Load, *, run: str | None = None, see
         _wait_for(url, server)
         first = _ask(url, chosen, _event(assets, np.random.default_rng(seed)))
         before = _resident(server.pid)
-        latencies, failures = _visit(url, chosen, assets, load, seed)
+        with _watched(server.pid) as memory:
+            latencies, failures = _visit(url, chosen, assets, load, seed)
         after = _resident(server.pid)
     finally:
         server.terminate()
@@ -81,8 +86,28 @@ def bench_dashboard(runs: str | Path, load: Load, *, run: str | None = None, see
         "max_s": float(max(latencies)),
         "memory_start_mib": before,
         "memory_end_mib": after,
+        "memory_mib": memory,
         "cores": os.cpu_count(),
     }
+
+
+@contextmanager
+def _watched(process: int) -> Iterator[list[tuple[float, float | None]]]:
+    """Seconds and resident memory of a process while the block runs."""
+    seen: list[tuple[float, float | None]] = []
+    started, over = time.monotonic(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_LOOK_EVERY):
+            seen.append((round(time.monotonic() - started, 1), _resident(process)))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watcher.join()
 
 
 def _visit(url: str, run: str, assets: list[str], load: Load, seed: int) -> tuple[list[float], int]:

@@ -30,6 +30,14 @@ def geo(
         str | None, typer.Option(help="The current book: CSV with the columns asset and weight.")
     ] = None,
     max_turnover: Annotated[str | None, typer.Option(help="Share of the book that may change, such as 20%.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help='Limit of a group, such as "JPM, BAC <= 30%"; repeat for more.')
+    ] = None,
+    must_hold: Annotated[str | None, typer.Option(help="Tickers that are held, comma-separated.")] = None,
+    must_not: Annotated[str | None, typer.Option(help="Tickers that are not held, comma-separated.")] = None,
+    rivals: Annotated[
+        str | None, typer.Option(help="Solvers to run beside it: annealing, genetic, tabu, swaps, comma-separated.")
+    ] = None,
     kind: Annotated[str | None, typer.Option(help="prices, levels or returns.")] = None,
     assets: Annotated[str | None, typer.Option(help="Tickers, comma-separated; all by default.")] = None,
     start: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.")] = None,
@@ -58,6 +66,9 @@ def geo(
         sector_limit=None if sector_limit is None else fraction(sector_limit, "--sector-limit"),
         current=current,
         max_turnover=None if max_turnover is None else fraction(max_turnover, "--max-turnover"),
+        must_hold=() if must_hold is None else tickers(must_hold),
+        groups=tuple(group or ()),
+        must_not=() if must_not is None else tickers(must_not),
     )
     config = GeoConfig(
         rules=rules,
@@ -69,6 +80,7 @@ def geo(
         end=end,
         budget=budget,
         n_points=points,
+        rivals=() if rivals is None else tickers(rivals),
         seed=seed,
     )
     path = Path("reports") / f"geo-{datetime.now():%Y%m%d-%H%M%S}" if out is None else out

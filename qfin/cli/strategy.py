@@ -1,5 +1,6 @@
 """`qfin strategy`: trading rules on crashes that have not happened."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,7 @@ def strategy(
     leverage: Annotated[float, typer.Option(help="Highest sum of |weights|.")] = 1.0,
     ruin: Annotated[str, typer.Option(help="Loss since the start that counts as ruin, such as 30%.")] = "30%",
     figure: Annotated[Path | None, typer.Option(help="HTML file for the distribution of drawdowns.")] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder for what is found; the dashboard shows it.")] = None,
     seed: SeedOption = None,
     json: JsonOption = None,
 ) -> None:
@@ -43,16 +45,12 @@ def strategy(
     if not 0.0 < level < 1.0:
         raise InputError(f"--ruin: expected a share between 0 and 1, received {ruin!r}")
     rules = [load_rule(text) for text in rule or [f"builtin:{name}" for name in BUILT_IN]]
+    if out is not None and (out / "record.json").exists():
+        raise InputError(f"{out}: expected a folder without a record, received one that has one")
     request = _Request(paths, model, event, event_model, horizon, n, seed)
-    with output.status(f"Drawing paths from {paths}"):
-        source = _run_source(request) if paths.is_dir() else _file_source(request)
-    pairs = []
-    for chosen in rules:
-        with output.status(
-            f"{chosen.name}: {len(source.returns):,} paths and {len(source.windows)} windows of history"
-        ):
-            pairs.append(_run(chosen, source, trading))
-        output.note(f"{chosen.name}: done")
+    with output.bars() as bars:
+        source = _drawn(request, bars)
+        pairs = [_followed(chosen, source, trading, bars) for chosen in rules]
     rows = [rule_row(drawn, past, level, rng=source.seed) for drawn, past in pairs]
     _show(output, rows, source)
     if figure is not None:
@@ -61,7 +59,29 @@ def strategy(
         output.note(f"Figure: {write_drawdown_page(pairs, figure, ruin_level=level)}")
     facts = {"assets": list(source.assets), "horizon": int(source.returns.shape[1]), "event": event}
     settings = {"cost": cost, "every": every, "leverage": leverage, "ruin_level": level, "seed": source.seed}
-    output.json(facts | settings | {"event_probability": source.event_probability, "rows": rows})
+    content = facts | settings | {"event_probability": source.event_probability, "rows": rows}
+    if out is not None:
+        from qfin.experiments.strategy import write_strategies
+
+        drawing = {"paths": str(paths), "model": model, "event_model": None if event is None else event_model}
+        output.note(f"Stored: {write_strategies(out, content | drawing, pairs).path}")
+    output.json(content)
+
+
+def _drawn(request: "_Request", bars: Any) -> "_Source":
+    started = time.perf_counter()
+    bars.start("paths", f"Paths from {request.paths}")
+    source = _run_source(request) if request.paths.is_dir() else _file_source(request)
+    bars.finish("paths", time.perf_counter() - started, False)
+    return source
+
+
+def _followed(rule: Any, source: "_Source", trading: Any, bars: Any) -> tuple[Any, Any]:
+    started = time.perf_counter()
+    bars.start(rule.name, f"{rule.name}: {len(source.returns):,} paths, {len(source.windows):,} windows of history")
+    pair = _run(rule, source, trading)
+    bars.finish(rule.name, time.perf_counter() - started, False)
+    return pair
 
 
 @dataclass(frozen=True)

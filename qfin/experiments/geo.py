@@ -15,6 +15,7 @@ from qfin._threads import one_blas_thread
 from qfin._types import BoolArray, FloatArray
 from qfin.exceptions import InputError
 from qfin.experiments.checkpoints import Progress, Silent
+from qfin.experiments.geo_pool import PoolMoves
 from qfin.experiments.geo_problem import (
     OBJECTIVES,
     GeoData,
@@ -24,6 +25,7 @@ from qfin.experiments.geo_problem import (
     problem_of,
     risk_word,
 )
+from qfin.experiments.geo_rivals import RIVALS, rival_rows
 from qfin.experiments.run_folder import RunFolder
 from qfin.geo import default_solver, run_solver
 from qfin.geo.solver import StepInfo
@@ -40,7 +42,8 @@ class GeoConfig:
     """Where the data come from, the rules, and how much may be spent.
 
     `prices` (a file or a bundled set, with `kind`, `assets`, `start` and `end`) or `instance` (port1 to port5 of the
-    OR-Library, or a file like them). `budget` counts unique supports solved for the portfolio.
+    OR-Library, or a file like them). `budget` counts unique supports solved for the portfolio,
+    and again for each of `rivals`.
     """
 
     rules: GeoRules
@@ -53,6 +56,7 @@ class GeoConfig:
     budget: int = 1_000
     n_points: int = 8
     seed: int = 7
+    rivals: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.prices is None) == (self.instance is None):
@@ -60,6 +64,9 @@ class GeoConfig:
         if self.rules.objective not in OBJECTIVES:
             expected = ", ".join(OBJECTIVES)
             raise InputError(f"objective: expected one of {expected}, received {self.rules.objective!r}")
+        unknown = [name for name in self.rivals if name not in RIVALS]
+        if unknown:
+            raise InputError(f"rivals: expected some of {', '.join(RIVALS)}, received {unknown[0]!r}")
         if self.budget < 10 or self.n_points < 0:
             raise InputError(
                 f"budget: expected at least 10 calls and 0 points, received {self.budget} and {self.n_points}"
@@ -73,6 +80,7 @@ class _Found:
     found_by: str
     n_calls: int
     history: dict[str, list[Any]]
+    moves: dict[str, Any]
     pool: BoolArray  # the best supports, the best first
 
 
@@ -94,12 +102,14 @@ def run_geo(
         progress.start("frontier", f"Frontier: {config.n_points} points")
         frontier, relaxed, n_impossible = _frontier(config, data, found, progress)
         progress.finish("frontier", time.perf_counter() - started - searched, False)
+        rivals = rival_rows(problem, config.rivals, config.budget, config.seed, progress)
     for name in ("portfolio.csv", "portfolio.xlsx"):
         found.portfolio.save(folder.path / name)
     if frontier is not None:
         frontier.save(folder.path / "frontier.csv")
     record = _record(config, data, found, frontier, relaxed) | {
         "n_impossible": n_impossible,
+        "rivals": rivals,
         "timings": {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "search_s": searched,
@@ -121,6 +131,7 @@ def _search(
     say: Say | None = None,
 ) -> _Found:
     evaluator = Evaluator(problem, Budget(budget))
+    moves = PoolMoves(problem.assets)
 
     def look(info: StepInfo) -> None:
         if say is not None and info.found_by is not None:
@@ -128,7 +139,9 @@ def _search(
             names = [name for name, held in zip(problem.assets, support, strict=True) if held]
             say(f"{info.n_calls:,} calls: {value:.6g} by {info.found_by}: {', '.join(names)}")
         if progress is not None:
+            moves.look(info.n_calls, *evaluator.pool())
             progress.look("geo", info.n_calls, {"best": info.best_value})
+            progress.look("pool", info.n_calls, moves.newest)
             progress.update(info.n_calls, budget)
 
     state = run_solver(default_solver(problem, seeds=seeds), evaluator, rng, on_step=look, patience=patience)
@@ -140,7 +153,7 @@ def _search(
     best = supports[np.argsort(values, kind="stable")[:_HANDED_ON]]
     calls, least = evaluator.history
     history = {"calls": calls.tolist(), "values": least.tolist()}
-    return _Found(portfolio, support, state.found_by, evaluator.n_calls, history, best)
+    return _Found(portfolio, support, state.found_by, evaluator.n_calls, history, moves.content(), best)
 
 
 def _bound(problem: PortfolioProblem) -> float | None:
@@ -230,6 +243,7 @@ def _record(
         "found_by": found.found_by,
         "n_calls": found.n_calls,
         "history": found.history,
+        "pool": found.moves,
         "frontier": [] if frontier is None else _frontier_rows(frontier, relaxed),
     }
 

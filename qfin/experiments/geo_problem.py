@@ -1,5 +1,6 @@
 """From the options of an optimisation to its data and its problem."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class GeoRules:
     """What is minimised, and which portfolios may be held.
 
     `risk_weight` λ (λ·variance − (1 − λ)·mean) or `target_return` a period. `sectors` and `current` are CSV files with
-    the columns asset and sector, and asset and weight.
+    the columns asset and sector, and asset and weight. `groups` are limits in words, such as "JPM, BAC <= 30%".
     """
 
     objective: str = "variance"
@@ -48,6 +49,9 @@ class GeoRules:
     sector_limit: float | None = None
     current: str | None = None
     max_turnover: float | None = None
+    must_hold: tuple[str, ...] = ()
+    must_not: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.risk_weight is not None and (self.objective != "variance" or self.target_return is not None):
@@ -127,6 +131,8 @@ def problem_of(data: GeoData, rules: GeoRules) -> PortfolioProblem:
         rules.cardinality,
         rules.bounds,
         groups=_groups(data, rules),
+        must_hold=rules.must_hold,
+        must_not=rules.must_not,
         trading=_trading(rules),
     )
 
@@ -147,7 +153,21 @@ def _objective(data: GeoData, rules: GeoRules) -> Objective:
     return ScenarioLoss(days, measure, rules.level, mean=data.mean, target_return=target)
 
 
+def read_group(text: str) -> Group:
+    """A limit on what assets weigh together: "JPM, BAC <= 30%", or with a name "Banks: JPM, BAC <= 30%"."""
+    found = re.fullmatch(r"(?:([^:<=]+):)?([^:<=]+)<=\s*([0-9.]+)\s*%\s*", text)
+    members = () if found is None else tuple(name.strip() for name in found[2].split(","))
+    if found is None or not all(members):
+        raise InputError(f"group: expected assets and a limit such as JPM, BAC <= 30%, received {text!r}")
+    limit = float(found[3]) / 100.0
+    return Group((found[1] or " + ".join(members)).strip(), members, weight=(0.0, limit))
+
+
 def _groups(data: GeoData, rules: GeoRules) -> tuple[Group, ...]:
+    return (*(read_group(text) for text in rules.groups), *_sectors(data, rules))
+
+
+def _sectors(data: GeoData, rules: GeoRules) -> tuple[Group, ...]:
     if rules.sectors is None or rules.sector_limit is None:
         return ()
     frame = _two_columns(rules.sectors, "sector")

@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from qfin.exceptions import InputError
+from qfin.experiments.jobs import Job
 from qfin.experiments.run_folder import RunFolder
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -39,6 +41,30 @@ def open_run(root: str | Path, run_id: str) -> RunFolder:
     if folder.is_symlink() or not (folder / "record.json").is_file():
         raise InputError(f"run: expected the id of a finished run, received {run_id!r}")
     return RunFolder.open(folder)
+
+
+def unfinished_runs(root: str | Path) -> list[str]:
+    """Folders in `root` that a run was begun in and has not finished, by name."""
+    begun = (path.parent for path in Path(root).glob("*/config.toml"))
+    return sorted(p.name for p in begun if _ID.fullmatch(p.name) and not (p / "record.json").exists())
+
+
+def run_states(root: str | Path, jobs: Iterable[Job]) -> dict[str, str]:
+    """State of every run that is not finished: that of the newest job which writes it, or unfinished without one."""
+    states = dict.fromkeys(unfinished_runs(root), "unfinished")
+    for job in reversed(list(jobs)):  # the newest has the last word
+        name = _written_by(job)
+        if name is not None and not (Path(root) / name / "record.json").exists():
+            states[name] = job.state
+    return states
+
+
+def _written_by(job: Job) -> str | None:
+    """The run that a job's command writes."""
+    words = job.arguments
+    if words[:1] != ("run",) or "--out" not in words[:-1]:
+        return None
+    return Path(words[words.index("--out") + 1]).name
 
 
 def run_rows(root: str | Path) -> list[dict[str, Any]]:

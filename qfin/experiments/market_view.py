@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from qfin._types import AnyArray, FloatArray
+from qfin.exceptions import InputError
 from qfin.market import ReturnPanel, load_panel
 
 WINDOW = 250  # days of a rolling correlation
@@ -22,8 +23,11 @@ class MarketView:
     source : str
     assets : tuple of str
     dates : array of days, shape (n_days,)
+    returns : DataFrame of simple returns, shape (n_days, n_assets), NaN where an asset has none
+    book_returns : array, shape (n_days,)
+        Of equal weights over the assets that have a return that day, rebalanced daily.
     book_drawdown : array, shape (n_days,)
-        Of equal weights over the assets that have a return that day, rebalanced daily; zero or negative.
+        Of the same book; zero or negative.
     correlation : array, shape (n_days,)
         Mean pairwise correlation over the last `WINDOW` days, NaN before.
     rows : one dict per asset: first and last day, days, gaps, yearly return and volatility, worst day, worst drawdown.
@@ -33,6 +37,8 @@ class MarketView:
     source: str
     assets: tuple[str, ...]
     dates: AnyArray
+    returns: pd.DataFrame
+    book_returns: FloatArray
     book_drawdown: FloatArray
     correlation: FloatArray
     rows: list[dict[str, Any]]
@@ -44,11 +50,14 @@ def market_view(source: str, kind: str | None = None) -> MarketView:
     """Read and clean a price file or a bundled set; raises `InputError` where it is none."""
     panel = load_panel(source, kind)
     returns = panel.returns
+    book = returns.mean(axis=1).fillna(0.0).to_numpy()
     return MarketView(
         source=panel.source,
         assets=panel.assets,
         dates=returns.index.to_numpy().astype("datetime64[D]"),
-        book_drawdown=drawdown(returns.mean(axis=1).fillna(0.0).to_numpy()),
+        returns=returns,
+        book_returns=book,
+        book_drawdown=drawdown(book),
         correlation=mean_correlation(returns, WINDOW),
         rows=[_asset_row(panel, asset) for asset in panel.assets],
         changes=[
@@ -63,6 +72,16 @@ def market_view(source: str, kind: str | None = None) -> MarketView:
         ],
         warnings=[f"{flag.asset}, {flag.date:%Y-%m-%d}: {flag.what}" for flag in panel.warnings],
     )
+
+
+def series_of(view: MarketView, asset: str | None) -> tuple[AnyArray, FloatArray, FloatArray]:
+    """Days, returns and drawdown of the equal-weight book (None) or of one asset, on the days it has returns."""
+    if asset is None:
+        return view.dates, view.book_returns, view.book_drawdown
+    if asset not in view.assets:
+        raise InputError(f"asset: expected one of the file's assets, received {asset!r}")
+    column = view.returns[asset].dropna()
+    return column.index.to_numpy().astype("datetime64[D]"), column.to_numpy(), drawdown(column.to_numpy())
 
 
 def drawdown(returns: FloatArray) -> FloatArray:

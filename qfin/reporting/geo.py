@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from qfin.experiments.run_folder import RunFolder
 from qfin.reporting.figures import FigureBlock
-from qfin.reporting.numbers import DASH, count, percent
+from qfin.reporting.numbers import DASH, count, percent, seconds
 from qfin.viz import plotly_script
-from qfin.viz.portfolio import best_so_far_figure, frontier_figure, weights_figure
+from qfin.viz.portfolio import best_so_far_figure, frontier_figure, pool_figure, weights_figure
 
 _TEMPLATES = Path(__file__).parent / "templates"
 FOUND_BY = {
@@ -57,6 +57,30 @@ def frontier_rows(record: dict[str, Any]) -> list[list[str]]:
     ]
 
 
+def rival_table(record: dict[str, Any]) -> list[list[str]]:
+    """Solver, its best value, how far it is behind the best of all, portfolios solved, seconds; the lowest first."""
+    own = {"label": "GEO", "value": record["portfolio"]["value"], "n_calls": record["n_calls"]}
+    rows = sorted(
+        [
+            own | {"seconds": record["timings"]["search_s"]},
+            *(row for row in record["rivals"] if row["value"] is not None),
+        ],
+        key=lambda row: float(row["value"]),
+    )
+    best = float(rows[0]["value"])
+    return [
+        [
+            row["label"],
+            f"{row['value']:.6g}",
+            percent((row["value"] - best) / abs(best), 2) if best else DASH,
+            count(row["n_calls"]),
+            seconds(row["seconds"]),
+        ]
+        for row in rows
+    ]
+
+
+RIVAL_HEADINGS = ("Solver", "Best value", "Behind the best", "Portfolios solved", "Time")
 FRONTIER_HEADINGS = ("Least mean return", "Mean", "Risk", "Gap to the bound", "Held", "Names")
 
 
@@ -78,18 +102,27 @@ def geo_figures(record: dict[str, Any]) -> Iterator[FigureBlock]:
                 held=[", ".join(row["assets"]) for row in rows],
             ),
         )
-    history = record["history"]
+    searches = {"GEO": history_of(record)} | {row["label"]: history_of(row) for row in record.get("rivals", [])}
     yield FigureBlock(
         "best",
         "How the search came to it",
-        "Best value known after so many different portfolios were solved exactly; lower is better.",
+        "Best value known after so many different portfolios were solved exactly; lower is better."
+        + (" The others see values alone, GEO starts from the relaxation too." if len(searches) > 1 else ""),
         "Steps of the best value by the number of portfolios solved.",
         best_so_far_figure(
-            {"Search": (np.array(history["calls"]), np.array(history["values"]))},
+            searches,
             bound=best["bound"],
-            n_calls=record["n_calls"],
         ),
     )
+    if record.get("pool"):
+        yield FigureBlock(
+            "pool",
+            "How the pool moved",
+            "Share of the best portfolios known, after so many were solved, that hold a name: what the search settled "
+            "on, and when.",
+            "Map of how often each name is held among the best portfolios, as the search went on.",
+            pool_figure(record["pool"]),
+        )
     yield FigureBlock(
         "weights",
         "The portfolio",
@@ -97,6 +130,12 @@ def geo_figures(record: dict[str, Any]) -> Iterator[FigureBlock]:
         "Bars of the weights, the largest on top.",
         weights_figure([row["asset"] for row in best["rows"]], np.array([row["weight"] for row in best["rows"]])),
     )
+
+
+def history_of(row: dict[str, Any]) -> tuple[Any, Any]:
+    """Number of portfolios solved at every new best value, and at the end, with the values."""
+    calls, values = row["history"]["calls"], row["history"]["values"]
+    return np.array([*calls, row["n_calls"]]), np.array([*values, *values[-1:]])
 
 
 def _column(rows: list[dict[str, Any]], name: str) -> Any:

@@ -8,6 +8,8 @@ from qfin.experiments.run_folder import RunFolder
 from qfin.reporting.numbers import DASH, count, percent, seconds
 from qfin.reporting.tables import Cell, RowGroup, TableRow
 
+RESOURCE_HEADINGS = ("Circuit", "Layers", "Qubits", "Two-qubit gates", "Depth", "Fidelity", "Time")
+
 
 def resource_table(folder: RunFolder) -> list[RowGroup]:
     """One group per device; empty where the folder has no resources.json."""

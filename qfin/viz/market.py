@@ -10,6 +10,21 @@ from qfin.viz.theme import themed
 _FALL, _TOGETHER = "#d55e00", "#0072b2"
 
 
+def returns_figure(dates: AnyArray, returns: FloatArray) -> Any:
+    """Simple returns of one book or asset day by day, (n_days,)."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=dates,
+        y=returns,
+        mode="lines",
+        name="Return",
+        line={"color": _TOGETHER, "width": 0.8},
+        hovertemplate="%{x|%d %b %Y}: %{y:.2%}<extra></extra>",
+    )
+    figure.update_yaxes(title_text="Return of a day", tickformat=".0%")
+    return themed(figure, height=260, legend=False)
+
+
 def drawdown_figure(dates: AnyArray, drawdown: FloatArray) -> Any:
     """Loss since the highest value so far of one book, (n_days,), zero or negative, as an area hanging from zero."""
     figure = go.Figure()

@@ -12,6 +12,7 @@ from qfin.viz.theme import MUTED, themed
 _FEW, _ALL, _CHOSEN = "#0072b2", "#5b6372", "#d55e00"
 _SOLVERS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#5b6372")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_POOL_ROW = 18
 _ROW_HEIGHT = 26
 
 
@@ -67,18 +68,15 @@ def frontier_figure(
     return themed(figure, height=400)
 
 
-def best_so_far_figure(
-    searches: Mapping[str, tuple[FloatArray, FloatArray]], *, bound: float | None = None, n_calls: int | None = None
-) -> Any:
-    """Best value known after so many unique portfolios, by search, as steps; the last reaches to `n_calls`."""
+def best_so_far_figure(searches: Mapping[str, tuple[FloatArray, FloatArray]], *, bound: float | None = None) -> Any:
+    """Best value known after so many unique portfolios, by search, as steps."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
     for number, (name, (calls, values)) in enumerate(searches.items()):
-        ends = [] if n_calls is None or len(calls) == 0 or n_calls <= calls[-1] else [n_calls]
         figure.add_scatter(
-            x=[*calls, *ends],
-            y=[*values, *(values[-1:] if ends else [])],
+            x=calls,
+            y=values,
             mode="lines",
             name=escape(name),
             line={"shape": "hv", "color": _SOLVERS[number % 6], "dash": _DASHES[number % 6], "width": 2},
@@ -89,6 +87,30 @@ def best_so_far_figure(
     figure.update_xaxes(title_text="Portfolios solved", rangemode="tozero")
     figure.update_yaxes(title_text="Best value so far", tickformat=".4~g", range=_level_range(searches, bound))
     return themed(figure, height=320, legend=len(searches) > 1)
+
+
+def pool_figure(pool: Mapping[str, Any]) -> Any:
+    """Share of the best portfolios known that hold a name: names down, portfolios solved to the right.
+
+    `pool`: `calls` (n_looks,), `assets`, and `share` with one list of length n_looks an asset.
+    """
+    import plotly.graph_objects as go
+
+    order = np.argsort([shares[-1] for shares in pool["share"]], kind="stable")  # the last row is drawn on top
+    figure = go.Figure()
+    figure.add_heatmap(
+        x=list(pool["calls"]),
+        y=[escape(pool["assets"][place]) for place in order],
+        z=[pool["share"][place] for place in order],
+        zmin=0.0,
+        zmax=1.0,
+        colorscale="Blues",
+        colorbar={"tickformat": ".0%", "title": {"text": "Held by"}, "thickness": 12},
+        hovertemplate="%{y} after %{x:,} portfolios: in %{z:.0%} of the best<extra></extra>",
+    )
+    figure.update_xaxes(title_text="Portfolios solved")
+    figure.update_yaxes(type="category", dtick=1)
+    return themed(figure, height=170 + _POOL_ROW * len(order), legend=False)
 
 
 def _level_range(searches: Mapping[str, tuple[FloatArray, FloatArray]], bound: float | None) -> list[float] | None:
@@ -102,22 +124,31 @@ def _level_range(searches: Mapping[str, tuple[FloatArray, FloatArray]], bound: f
 
 def weights_figure(assets: Sequence[str], weights: FloatArray) -> Any:
     """A bar for every asset held, the largest weight on top."""
+    return _bars(assets, weights, "Weight", 1)
+
+
+def pool_now_figure(assets: Sequence[str], share: FloatArray) -> Any:
+    """Share of the best portfolios known that hold each asset, the most frequent on top."""
+    return _bars(assets, share, "Share of the best portfolios known that hold it", 0)
+
+
+def _bars(assets: Sequence[str], shares: FloatArray, title: str, digits: int) -> Any:
     import plotly.graph_objects as go
 
-    order = np.argsort(weights, kind="stable")
+    order = np.argsort(shares, kind="stable")
     names = [escape(assets[place]) for place in order]
     figure = go.Figure()
     figure.add_bar(
-        x=np.asarray(weights)[order],
+        x=np.asarray(shares)[order],
         y=names,
         orientation="h",
-        name="Weight",
+        name=title,
         marker={"color": _FEW},
-        text=[f"{100.0 * weights[place]:.1f}%" for place in order],
+        text=[f"{100.0 * shares[place]:.{digits}f}%" for place in order],
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{y}: %{x:.2%}<extra></extra>",
     )
-    figure.update_xaxes(title_text="Weight", tickformat=".0%", range=[0.0, 1.18 * float(np.max(weights))])
+    figure.update_xaxes(title_text=title, tickformat=".0%", range=[0.0, 1.18 * float(np.max(shares))])
     figure.update_yaxes(type="category")
     return themed(figure, height=110 + _ROW_HEIGHT * len(names), legend=False)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from qfin._files import write_whole
-from qfin.backtest.strategies import StrategyPaths
+from qfin._types import FloatArray
 from qfin.viz.html import figure_div, plotly_script
 from qfin.viz.theme import INK, MUTED, themed
 
@@ -16,9 +16,17 @@ _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _N_POINTS = 200
 
 
-def drawdown_figure(
-    pairs: Sequence[tuple[StrategyPaths, StrategyPaths | None]], *, ruin_level: float | None = None
-) -> Any:
+class Drawdowns(Protocol):
+    """What a figure needs of `StrategyPaths`, or of what was stored of them."""
+
+    @property
+    def rule(self) -> str: ...
+
+    @property
+    def max_drawdown(self) -> FloatArray: ...
+
+
+def drawdown_figure(pairs: Sequence[tuple[Drawdowns, Drawdowns | None]], *, ruin_level: float | None = None) -> Any:
     """Share of paths with a maximum drawdown beyond x, one curve a rule; a diamond marks the worst window of history.
 
     A diamond high on its curve: many paths fell further than history ever did.
@@ -61,7 +69,7 @@ def drawdown_figure(
 
 
 def write_drawdown_page(
-    pairs: Sequence[tuple[StrategyPaths, StrategyPaths | None]], path: str | Path, *, ruin_level: float | None = None
+    pairs: Sequence[tuple[Drawdowns, Drawdowns | None]], path: str | Path, *, ruin_level: float | None = None
 ) -> Path:
     """The figure as an HTML file that asks nothing of any server."""
     description = "Share of paths with a maximum drawdown beyond a given one, by trading rule, with history's worst."

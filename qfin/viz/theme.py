@@ -4,6 +4,7 @@ The colours are those of Okabe and Ito (2008), told apart by every common kind o
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 INK = "#1f2430"
@@ -43,19 +44,8 @@ def model_style(name: str) -> ModelStyle:
 
 def themed(figure: Any, *, height: int, legend: bool = True) -> Any:
     """The figure in the common layout, `height` pixels high and as wide as its container; the legend goes below."""
-    axis = {
-        "gridcolor": GRID,
-        "linecolor": "#aab1bd",
-        "showline": True,
-        "ticks": "outside",
-        "tickcolor": "#aab1bd",
-        "zeroline": False,
-        "automargin": True,
-        "exponentformat": "power",
-        "title": {"standoff": 10, "font": {"size": 13}},
-    }
+    figure.layout.template = _template()
     figure.update_layout(
-        template={"layout": {"xaxis": axis, "yaxis": axis}},
         font={"family": FONT, "size": 13, "color": INK},
         paper_bgcolor="white",
         plot_bgcolor="white",
@@ -68,3 +58,22 @@ def themed(figure: Any, *, height: int, legend: bool = True) -> Any:
     )
     figure.update_annotations(font={"size": 13, "color": INK})
     return figure
+
+
+@lru_cache(maxsize=1)
+def _template() -> Any:
+    """What the axes share; made once, for checking it takes longer than drawing most figures."""
+    from plotly.graph_objects import layout
+
+    axis = {
+        "gridcolor": GRID,
+        "linecolor": "#aab1bd",
+        "showline": True,
+        "ticks": "outside",
+        "tickcolor": "#aab1bd",
+        "zeroline": False,
+        "automargin": True,
+        "exponentformat": "power",
+        "title": {"standoff": 10, "font": {"size": 13}},
+    }
+    return layout.Template(layout={"xaxis": axis, "yaxis": axis})

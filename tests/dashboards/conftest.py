@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-RUN, GEO, BACKTEST = "fx-2012", "geo-small", "backtest-small"
+RUN, GEO, BACKTEST, RULES = "fx-2012", "geo-small", "backtest-small", "rules-small"
 CONFIG = """
 seed = 3
 [market]
@@ -79,6 +79,17 @@ def made_backtest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def made_rules(made_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of two trading rules on a few crashes."""
+    from qfin.cli.strategy import strategy
+
+    folder = tmp_path_factory.mktemp("made-rules") / RULES
+    chosen = ["builtin:buy-hold", "builtin:vol-target"]
+    strategy(made_run, chosen, event="book < -1%", event_model="student_t", horizon=40, n=300, ruin="5%", out=folder)
+    return folder
+
+
 @dataclass
 class Server:
     """A dashboard that is served; `stop` and `start` as an administrator would."""
@@ -137,11 +148,11 @@ def serving(runs: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def server(
-    made_run: Path, made_geo: Path, made_backtest: Path, tmp_path_factory: pytest.TempPathFactory
+    made_run: Path, made_geo: Path, made_backtest: Path, made_rules: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """The dashboard of a folder with one run of each kind, for the tests of one file."""
     runs = tmp_path_factory.mktemp("served") / "runs"
-    for made in (made_run, made_geo, made_backtest):
+    for made in (made_run, made_geo, made_backtest, made_rules):
         shutil.copytree(made, runs / made.name)
     with serving(runs) as running:
         yield running

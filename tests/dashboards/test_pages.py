@@ -30,12 +30,12 @@ PATHS = [page.path for page in PAGES]
 
 def open_ready(visit: Any, path: str) -> Any:
     page = visit.open(path)
-    page.wait_for_selector(READY[path.partition("?")[0]], timeout=30_000)
+    page.wait_for_selector(READY[path.partition("?")[0]], timeout=60_000)
     wait(page, "!document.querySelector('[data-dash-is-loading=true]')")
     return page
 
 
-def wait(page: Any, script: str, seconds: float = 30.0) -> None:
+def wait(page: Any, script: str, seconds: float = 60.0) -> None:
     """Until the script is true. Playwright's own waiting evaluates text, which the pages' policy forbids."""
     end = time.monotonic() + seconds
     while not page.evaluate(script):

@@ -16,10 +16,11 @@ from qfin.experiments import RunFolder, load_generator
 from qfin.experiments.crash import episode_content, reverse_content
 from qfin.experiments.figures import TAIL_LEVELS, tail_dependence_by_level
 from qfin.experiments.history import run_history
+from qfin.experiments.library import run_ids
 from qfin.marginals import pseudo_observations
 from qfin.scenarios import episode_stress, reverse_stress
 
-from .conftest import BACKTEST, RUN, Server
+from .conftest import BACKTEST, RULES, RUN, Server
 from .test_pages import number, open_ready, table, wait
 
 Open = Callable[..., Any]
@@ -101,12 +102,47 @@ def test_a_back_test_is_shown_as_it_was_stored(visit: Open, made_backtest: Path)
     assert all(sentence in page.inner_text("main") for sentence in record["verdict"])
 
 
+def test_rules_on_crashes_are_shown_as_they_were_stored(visit: Open, made_rules: Path) -> None:
+    page = open_ready(visit(), "/backtest")
+    page.wait_for_selector(f"[data-rules='{RULES}']")
+    record = json.loads((made_rules / "record.json").read_text())
+    for shown, row in zip(table(page, "rules"), record["rows"], strict=True):
+        assert shown[0] == row["rule"]
+        assert number(shown[1].split()[0]) == pytest.approx(100 * row["ruin"], abs=0.051)
+        assert number(shown[2]) == pytest.approx(100 * row["drawdown_q50"], abs=0.051)
+        assert number(shown[5]) == pytest.approx(100 * row["history_drawdown"], abs=0.051)
+        assert shown[7] == row["verdict"]
+    assert f"rules={RULES}" in page.evaluate("location.search")
+
+
+def test_rules_are_started_from_the_form_and_no_file_can_be_given(visit: Open, server: Server) -> None:
+    page = open_ready(visit(), "/backtest")
+    page.wait_for_selector("#rules-go")
+    assert page.locator("input[type=file]").count() == 0
+    page.fill("#rules-horizon", "20")
+    page.fill("#rules-paths", "200")
+    page.fill("#rules-event", "EURUSD < -1%")
+    page.click("#rules-go")
+    page.get_by_role("link", name="Follow it on the page Training").click()
+    page.wait_for_selector("#training-badge >> text=done", timeout=120_000)
+    name = next(i for i in run_ids(server.runs, "strategy") if i != RULES)
+    record = json.loads((server.runs / name / "record.json").read_text())
+    assert record["event"] == "EURUSD < -1%"
+    assert {row["n_paths"] for row in record["rows"]} == {200}
+    page = open_ready(visit(), f"/backtest?rules={name}")
+    page.wait_for_selector(f"[data-rules='{name}']")
+    assert [row[0] for row in table(page, "rules")] == [row["rule"] for row in record["rows"]]
+
+
 def test_a_portfolio_is_searched_from_the_form(visit: Open, server: Server) -> None:
     page = open_ready(visit(), "/optimiser")
-    page.fill("#optimiser-held", "2")
+    page.fill("#optimiser-fewest", "2")
+    page.fill("#optimiser-most", "2")
+    page.get_by_role("button", name="More rules").click()
+    page.fill("#optimiser-groups", "EURUSD, GBPUSD <= 40%")
     page.fill("#optimiser-budget", "20")
     page.click("#optimiser-start")
-    wait(page, "document.querySelector('[data-geo]').dataset.geo != 'geo-small'", seconds=90.0)
+    wait(page, "document.querySelector('[data-geo]').dataset.geo != 'geo-small'", seconds=180.0)
     found = page.get_attribute("[data-geo]", "data-geo")
     assert found in page.evaluate("location.search")
     weights = pd.read_csv(server.runs / found / "portfolio.csv")
@@ -114,6 +150,7 @@ def test_a_portfolio_is_searched_from_the_form(visit: Open, server: Server) -> N
         [row["asset"], pytest.approx(100 * row["weight"], abs=0.0051)] for _, row in weights.iterrows()
     ]
     assert len(weights) == 2
+    assert weights.set_index("asset")["weight"].reindex(["EURUSD", "GBPUSD"]).sum() <= 0.4 + 1e-9
     assert weights["weight"].sum() == pytest.approx(1.0)
     record = json.loads((server.runs / found / "record.json").read_text())
     assert record["market"]["period"][1] == "2012-12-31"  # the run's test days were not looked at

@@ -8,9 +8,10 @@ import pytest
 
 from dashboards.app import create_app
 from dashboards.context import Context
-from dashboards.pages.market import start_fetch, start_run, store_upload
+from dashboards.pages.market import source_path, start_fetch, start_run, store_upload
 from dashboards.security import MAX_BODY_BYTES, checked_token
 from qfin.exceptions import InputError
+from qfin.experiments.market_view import market_view, series_of
 
 TOKEN = "a-long-enough-token"
 
@@ -121,6 +122,35 @@ def test_a_good_upload_is_kept_under_a_name_of_ours(tmp_path: Path) -> None:
     assert [f"upload:{path.name}" for path in kept] == [source]
     assert "my-prices-script" in source
     assert kept[0].read_bytes() == prices()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet", ".xlsx"])
+def test_every_format_is_read_the_same(tmp_path: Path, ending: str) -> None:
+    import gzip
+    import io
+
+    import pandas as pd
+
+    table = pd.read_csv(io.BytesIO(prices()), parse_dates=["date"])
+    body = io.BytesIO()
+    if ending == ".parquet":
+        table.to_parquet(body)
+    elif ending == ".xlsx":
+        table.to_excel(body, index=False)
+    else:
+        body.write(gzip.compress(prices()) if ending.endswith("gz") else prices())
+    context = Context(tmp_path)
+    path = source_path(context, store_upload(context, encoded(body.getvalue()), f"mine{ending}"))
+    assert path.endswith(ending)
+    view = market_view(path)
+    expected = table.set_index("date")[["A", "B"]].pct_change().iloc[1:]
+    assert view.returns.to_numpy() == pytest.approx(expected.to_numpy())
+    dates, returns, fall = series_of(view, "A")
+    assert len(dates) == len(returns) == len(expected)
+    assert fall.min() == pytest.approx((table["A"] / table["A"].cummax() - 1.0).min())
+    assert series_of(view, None)[1] == pytest.approx(expected.mean(axis=1).to_numpy())
+    with pytest.raises(InputError, match="asset"):
+        series_of(view, "C")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from qfin.viz.margins import margin_figure
-from qfin.viz.portfolio import best_so_far_figure, frontier_figure, weights_figure
+from qfin.viz.portfolio import best_so_far_figure, frontier_figure, pool_figure, weights_figure
 from qfin.viz.stress import reverse_figure
 
 
@@ -29,10 +29,10 @@ def test_the_frontier_has_its_points_the_relaxed_ones_and_the_portfolio() -> Non
     assert len(bare.data) == 2
 
 
-def test_steps_reach_to_the_last_call_and_one_level_is_not_shown_from_minus_one_to_one() -> None:
-    figure = best_so_far_figure({"Search": (np.array([1, 5]), np.array([2.0, 1.0]))}, bound=0.5, n_calls=9)
-    assert list(figure.data[0].x) == [1, 5, 9]
-    assert list(figure.data[0].y) == [2.0, 1.0, 1.0]
+def test_one_level_is_not_shown_from_minus_one_to_one() -> None:
+    figure = best_so_far_figure({"Search": (np.array([1, 5]), np.array([2.0, 1.0]))}, bound=0.5)
+    assert list(figure.data[0].x) == [1, 5]
+    assert list(figure.data[0].y) == [2.0, 1.0]
     assert figure.layout.yaxis.range is None
     flat = best_so_far_figure({"Search": (np.array([1, 3]), np.array([2e-6, 2e-6]))})
     assert flat.layout.yaxis.range[1] < 1e-5
@@ -58,3 +58,10 @@ def test_margins_lie_beside_the_diagonal() -> None:
     assert [trace.name for trace in figure.data[:3]] == ["equal", "Test days", "Days learned from"]
     tall = margin_figure(np.array([0.1, 0.5, 0.9]), fitted, {"test": fitted}, assets=["A", "B"], narrow=True)
     assert tall.layout.height > figure.layout.height
+
+
+def test_the_pool_is_drawn_with_the_names_held_most_on_top() -> None:
+    pool = {"calls": [10, 20], "assets": ["A", "<B>"], "share": [[0.5, 0.0], [0.5, 1.0]]}
+    (drawn,) = pool_figure(pool).data
+    assert list(drawn.y) == ["A", "&lt;B&gt;"]  # the last row is on top
+    assert [list(row) for row in drawn.z] == [[0.5, 0.0], [0.5, 1.0]]
