@@ -45,7 +45,7 @@
       addressOfRun: (run) => window.dash_clientside.qfin.address(["run"], run),
       addressOfOther: (other) => window.dash_clientside.qfin.address(["other"], other),
       addressOfSource: (source, kind) => window.dash_clientside.qfin.address(["source", "kind"], source, kind),
-      addressOfAsset: (asset) => window.dash_clientside.qfin.address(["asset"], asset),
+      addressOfAsset: (asset) => window.dash_clientside.qfin.address(["asset"], asset === "the book" ? "" : asset),
       addressOfCrash: (event, model) => window.dash_clientside.qfin.address(["event", "model"], event, model),
       addressOfJob: (job) => window.dash_clientside.qfin.address(["job"], job),
       addressOfLoss: (clicks, lose) => window.dash_clientside.qfin.addressOnce(clicks, "lose", lose),

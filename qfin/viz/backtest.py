@@ -68,7 +68,7 @@ def forecast_fan_figure(record: Mapping[str, Any], level: float) -> Any:
             showlegend=False,
         )
     figure.update_xaxes(title_text=_first_day(record))
-    figure.update_yaxes(title_text=f"Loss of the book, VaR and ES at {level:.4g}", tickformat=".1%")
+    figure.update_yaxes(title_text=f"Loss of the book, VaR and ES at {100.0 * level:.4g}%", tickformat=".1%")
     return themed(figure, height=500)
 
 
@@ -76,12 +76,12 @@ def score_difference_figure(record: Mapping[str, Any], level: float, *, referenc
     """Running sum of each model's Fissler–Ziegel loss less that of the reference: a falling line gains on it.
 
     Without the reference among the models the first one takes its place. Models that do not filter volatility fall so
-    far behind that they are drawn only after a click on the legend.
+    far behind that they are drawn only after a click on the legend, where there are others to see.
     """
     key, names = f"{level:g}", [model["name"] for model in record["models"]]
     base = reference if reference in names else names[0]
     scores = {name: np.array(record["forecasts"][name][key]["score"]) for name in names}
-    any_filtered = any(model["filtered"] for model in record["models"])
+    all_shown = sum(model["filtered"] for model in record["models"]) < 2
     figure = go.Figure()
     for model in record["models"]:
         name = model["name"]
@@ -91,11 +91,11 @@ def score_difference_figure(record: Mapping[str, Any], level: float, *, referenc
             y=np.cumsum(scores[name] - scores[base]),
             mode="lines",
             name=escape(model["label"]) + (" (reference)" if name == base else ""),
-            visible=True if model["filtered"] or not any_filtered else "legendonly",
+            visible=True if model["filtered"] or all_shown else "legendonly",
             line={"color": color, "dash": dash, "width": 1.8},
         )
     figure.update_xaxes(title_text=_first_day(record))
-    figure.update_yaxes(title_text=f"FZ loss at {level:.4g} above the reference")
+    figure.update_yaxes(title_text=f"FZ loss at {100.0 * level:.4g}% above the reference")
     return themed(figure, height=440)
 
 
