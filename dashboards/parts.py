@@ -10,6 +10,8 @@ from dash import dcc, html
 from qfin.exceptions import InputError
 from qfin.reporting.numbers import DASH
 
+_SENTENCE = 30  # letters of a cell that is given room on a narrow screen
+
 
 def page_header(title: str, text: str) -> Any:
     return dmc.Stack([dmc.Title(title, order=1, size="h2"), dmc.Text(text, c="dimmed", maw=760)], gap=4, mb="md")
@@ -45,7 +47,7 @@ def facts(pairs: Iterable[tuple[str, str, str]]) -> Any:
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str = "", name: str = "table") -> Any:
     """A table for a few dozen rows; the first column names the row, numbers are set to the right, words to the left."""
     wordy = [all(_is_words(row[place]) for row in rows) for place in range(len(headings))]
-    looks = ["qfin-words" if words else "qfin-number" for words in wordy]
+    looks = [_look(words, [row[place] for row in rows]) for place, words in enumerate(wordy)]
     head = html.Thead(
         html.Tr([html.Th(text, scope="col", className=look) for text, look in zip(headings, looks, strict=True)])
     )
@@ -60,10 +62,16 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: st
             for row in rows
         ]
     )
-    words = [html.Caption(caption)] if caption else []
-    whole = html.Table([*words, head, body], className="qfin-table", **{"data-name": name})
-    # Reached by the keyboard, so that a table wider than the screen can be scrolled with arrows.
-    return html.Div(whole, className="qfin-scroll", tabIndex="0", role="region", **{"aria-label": caption or name})
+    whole = html.Table([head, body], className="qfin-table", **{"data-name": name, "aria-label": caption or name})
+    # Reached by the keyboard, so that a table wider than the screen can be scrolled with arrows; the words stay.
+    scrolled = html.Div(whole, className="qfin-scroll", tabIndex="0", role="region", **{"aria-label": caption or name})
+    return html.Div([*([dmc.Text(caption, size="sm", c="dimmed")] if caption else []), scrolled])
+
+
+def _look(words: bool, cells: list[Any]) -> str:
+    if not words:
+        return "qfin-number"
+    return "qfin-words qfin-sentence" if any(len(cell) > _SENTENCE for cell in cells) else "qfin-words"
 
 
 def _is_words(cell: Any) -> bool:

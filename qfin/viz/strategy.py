@@ -63,7 +63,7 @@ def drawdown_figure(pairs: Sequence[tuple[Drawdowns, Drawdowns | None]], *, ruin
             )
     if ruin_level is not None:
         figure.add_vline(x=ruin_level, line={"color": MUTED, "width": 1, "dash": "dot"})
-    figure.update_xaxes(title_text="Maximum drawdown (diamond: worst window of history)", tickformat=".0%")
+    figure.update_xaxes(title_text="Maximum drawdown<br>(diamond: worst window of history)", tickformat=".0%")
     figure.update_yaxes(title_text="Share of paths", type="log", tickformat="~%")
     return themed(figure, height=460)
 
