@@ -2,6 +2,7 @@
 
 Layout (`LEVEL` is a key such as "0.975", `MODEL` one such as "fhs"; vectors have one number a forecast day):
 
+    kind         "backtest"
     source, assets, weights, seed, window, refit, span, horizon, n_draws, n_kept, levels, n_incomplete_days, timings
     models       [{name, label, filtered, refitted}], in the order asked for
     dates        [first day of each forecast]
@@ -42,6 +43,7 @@ def backtest_record(
     plan = inputs.plan
     dates = inputs.dates[inputs.days[0] : inputs.days[-1] + 1]
     return {
+        "kind": "backtest",
         "source": source,
         "assets": list(inputs.assets),
         "weights": inputs.weights.tolist(),

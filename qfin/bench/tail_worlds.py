@@ -8,15 +8,18 @@ import numpy as np
 from qfin._random import integer_seed, stream
 from qfin._types import FloatArray
 from qfin.bench.tail_strategies import Strategies, eigen_weights, static_weights, strategies, tail_statistics
+from qfin.exceptions import InputError
 from qfin.market import load_panel
 
 SYNTHETIC_DAYS = 100
+MAX_COPULA_DAYS = 50_000  # of the synthetic set, whose days are all of one law
 _AUTOREGRESSION = (0.0, 0.5, -0.12, 0.0, 0.0)
 _FREEDOM = (np.inf, np.inf, np.inf, 5.0, 10.0)
 _CHUNK = 5_000
 STOCK_DAYS = 20
-_TRAIN_END = "2010-12-31"
+TRAIN_END = "2010-12-31"
 MEMORY_DAYS = 1_000
+_LEAST_TEST_DAYS = 100
 
 Draw = Callable[[int, np.random.Generator], FloatArray]
 
@@ -35,6 +38,7 @@ class World:
     floor, historical : P&L of n draws from the truth, and from the past; shape (n, n_strategies).
     additive : whether a price is one plus the sum of the increments.
     days : of a path
+    copula_days : the last training days, which copulas are fitted to
     known : array of shape (n_known, n_assets) or None
         The paths start after days of it, from what a filter knows then; None: of the training.
     n_starts : how many of its last days these are, 0 for all
@@ -48,6 +52,7 @@ class World:
     historical: Draw
     additive: bool
     days: int
+    copula_days: int
     known: FloatArray | None = None
     n_starts: int = 0
 
@@ -136,10 +141,11 @@ def synthetic_world(n_paths: int, n_fitted: int, seed: int) -> World:
         lambda n, own: past[own.integers(len(past), size=n)],
         additive=True,
         days=SYNTHETIC_DAYS,
+        copula_days=MAX_COPULA_DAYS,
     )
 
 
-def stock_worlds(seed: int, train_end: str = _TRAIN_END, last: str | None = None) -> list[World]:
+def stock_worlds(seed: int, train_end: str = TRAIN_END, last: str | None = None) -> list[World]:
     """Two questions on 20 US stocks, training to 2010, every window of 20 days from 2011 on as the truth.
 
     "us20": what the past says of the windows to come, as Tail-GAN's tables have it; the paths start from days of the
@@ -150,8 +156,14 @@ def stock_worlds(seed: int, train_end: str = _TRAIN_END, last: str | None = None
     """
     returns = load_panel("us20").between(None, last).complete()[0]
     x = np.log1p(returns.to_numpy())
-    n_train = int((returns.index <= train_end).sum())
-    train, days = x[:n_train], STOCK_DAYS
+    n_train, days = int((returns.index <= train_end).sum()), STOCK_DAYS
+    least = MEMORY_DAYS + STOCK_DAYS, _LEAST_TEST_DAYS
+    if n_train < least[0] or len(x) - n_train < least[1]:
+        raise InputError(
+            f"train_end: expected at least {least[0]:,} days up to it and {least[1]:,} after it, received "
+            f"{n_train:,} and {len(x) - n_train:,}"
+        )
+    train = x[:n_train]
     past, future = _windows(train, days), _windows(x[n_train:], days)
     weights = static_weights(x.shape[1], stream(seed, "tails", "stocks", "weights"))
     weights = np.concatenate([weights, eigen_weights(np.expm1(train))], axis=1)
@@ -172,8 +184,20 @@ def stock_worlds(seed: int, train_end: str = _TRAIN_END, last: str | None = None
 
     known = x[: len(x) - days + 1]
     return [
-        World("us20", train[None], rules, truth, floor, historical, additive=False, days=days),
-        World("us20, day by day", train[None], rules, truth, floor, recent, False, days, known, len(pnl_future)),
+        World("us20", train[None], rules, truth, floor, historical, False, days, MEMORY_DAYS),
+        World(
+            "us20, day by day",
+            train[None],
+            rules,
+            truth,
+            floor,
+            recent,
+            False,
+            days,
+            MEMORY_DAYS,
+            known,
+            len(pnl_future),
+        ),
     ]
 
 

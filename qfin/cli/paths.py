@@ -18,7 +18,8 @@ def paths(
     prices: Annotated[str | None, typer.Option(help="Price file or bundled set, used to its last day.")] = None,
     kind: Annotated[str | None, typer.Option(help="prices, levels or returns.")] = None,
     model: Annotated[
-        str, typer.Option(help="garch, fhs, bootstrap or independent; of a run also its models, day by day.")
+        str,
+        typer.Option(help="garch, garch_vine, garch_mps, garch_circuit, fhs, bootstrap, independent; or of a run."),
     ] = "garch",
     horizon: Annotated[int, typer.Option(help="Days of a path.", min=1, max=2_500)] = 10,
     n: Annotated[int, typer.Option(help="Paths.", min=1)] = 5_000,

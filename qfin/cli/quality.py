@@ -12,7 +12,8 @@ from qfin.cli.output import Output
 def quality(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
     model: Annotated[
-        str, typer.Option(help="A model of the run, its days independent; or garch, fhs, bootstrap, independent.")
+        str,
+        typer.Option(help="A model of the run, its days independent; or one of `qfin paths`: garch, fhs, …"),
     ] = "mps",
     train: Annotated[bool, typer.Option("--train", help="Against the training days instead of the test days.")] = False,
     paths: Annotated[int, typer.Option(help="Paths of 250 days to draw.", min=10)] = 200,

@@ -19,10 +19,17 @@ def strategy(
         typer.Option(help="FILE.py with weights(prices), or builtin:NAME; repeat to compare. All built-in by default."),
     ] = None,
     event: Annotated[
-        str | None, typer.Option(help='First day of every path, such as "book < -5%"; of a run\'s folder.')
+        str | None, typer.Option(help='How every path begins, such as "book < -5%"; of a run\'s folder.')
     ] = None,
-    model: Annotated[str, typer.Option(help="Of the paths of a run: garch, fhs, bootstrap, independent.")] = "garch",
-    event_model: Annotated[str, typer.Option(help="Of the event's day: mps, circuit, student_t, …")] = "mps",
+    event_days: Annotated[
+        int, typer.Option(help="Days over which the event's returns compound, up to the horizon.", min=1)
+    ] = 1,
+    model: Annotated[
+        str, typer.Option(help="Of the paths of a run: garch, garch_vine, garch_mps, garch_circuit, fhs, …")
+    ] = "garch",
+    event_model: Annotated[
+        str | None, typer.Option(help="Of the event's day, where it is one: mps (default), circuit, student_t, …")
+    ] = None,
     horizon: Annotated[int, typer.Option(help="Days of a path, of a run's folder.", min=2, max=2_500)] = 250,
     n: Annotated[int, typer.Option(help="Paths, of a run's folder.", min=10)] = 2_000,
     cost: Annotated[float, typer.Option(help="Share of every amount traded.")] = 0.001,
@@ -47,7 +54,12 @@ def strategy(
     rules = [load_rule(text) for text in rule or [f"builtin:{name}" for name in BUILT_IN]]
     if out is not None and (out / "record.json").exists():
         raise InputError(f"{out}: expected a folder without a record, received one that has one")
-    request = _Request(paths, model, event, event_model, horizon, n, seed)
+    if event_days > 1 and (event is None or event_model is not None):
+        raise InputError("--event-days: expected --event and no --event-model beside it, for the paths' model draws")
+    if event_days > horizon:
+        raise InputError(f"--event-days: expected at most the horizon of {horizon} days, received {event_days}")
+    event_model = model if event_days > 1 else event_model or "mps"
+    request = _Request(paths, model, event, event_days, event_model, horizon, n, seed)
     with output.bars() as bars:
         source = _drawn(request, bars)
         pairs = [_followed(chosen, source, trading, bars) for chosen in rules]
@@ -57,9 +69,10 @@ def strategy(
         from qfin.viz.strategy import write_drawdown_page
 
         output.note(f"Figure: {write_drawdown_page(pairs, figure, ruin_level=level)}")
-    facts = {"assets": list(source.assets), "horizon": int(source.returns.shape[1]), "event": event}
+    facts: dict[str, Any] = {"assets": list(source.assets), "horizon": int(source.returns.shape[1]), "event": event}
+    facts |= {"event_days": event_days} | _event_facts(source.event)
     settings = {"cost": cost, "every": every, "leverage": leverage, "ruin_level": level, "seed": source.seed}
-    content = facts | settings | {"event_probability": source.event_probability, "rows": rows}
+    content = facts | settings | {"rows": rows}
     if out is not None:
         from qfin.experiments.strategy import write_strategies
 
@@ -91,6 +104,7 @@ class _Request:
     paths: Path
     model: str
     event: str | None
+    event_days: int
     event_model: str
     horizon: int
     n: int
@@ -107,35 +121,57 @@ class _Source:
     windows_past: Any
     assets: tuple[str, ...]
     seed: int
-    event_probability: float | None
+    event: Any = None
 
 
 def _run_source(request: _Request) -> _Source:
     from qfin.backtest.crash_paths import paths_after
     from qfin.backtest.rules import TREND_DAYS
     from qfin.backtest.strategies import history_windows
-    from qfin.experiments import RunFolder, load_generator
+    from qfin.experiments import RunFolder
     from qfin.experiments.history import run_history
     from qfin.experiments.paths import path_generator
-    from qfin.scenarios import stress_scenarios
-    from qfin.scenarios.stress import returns_given
 
     folder = RunFolder.open(request.paths)
     seed = int(folder.record["seed"]) if request.seed is None else request.seed
     history = run_history(folder)[0].dropna()
-    generator, probability = path_generator(folder, request.model), None
+    generator, event = path_generator(folder, request.model), None
     if request.event is None:
         drawn = generator.sample_paths(request.n, request.horizon, rng=seed)
     else:
-        days = load_generator(folder, request.event_model)
-        likelihood = stress_scenarios(days, request.event, request.n, rng=seed).likelihood
-        probability = likelihood.probability
-        first = returns_given(days, request.event, request.n, rng=seed)
-        drawn = paths_after(generator, first, request.horizon, rng=seed)
+        event = _event_days(folder, generator, request, seed)
+        drawn = paths_after(generator, event.returns, request.horizon, rng=seed)
     columns = [list(history.columns).index(asset) for asset in drawn.assets]
     values = history.to_numpy()[:, columns]
     windows, before = history_windows(values, request.horizon, TREND_DAYS)
-    return _Source(drawn.returns, values[None, -TREND_DAYS:], windows, before, drawn.assets, seed, probability)
+    return _Source(drawn.returns, values[None, -TREND_DAYS:], windows, before, drawn.assets, seed, event)
+
+
+def _event_days(folder: Any, generator: Any, request: _Request, seed: int) -> Any:
+    """The first days of every path: one drawn by the event's model, or several by that of the paths."""
+    from qfin.backtest.crash_paths import RunsGiven, runs_given
+    from qfin.experiments import load_generator
+    from qfin.scenarios import stress_scenarios
+    from qfin.scenarios.stress import returns_given
+
+    assert request.event is not None
+    if request.event_days > 1:
+        return runs_given(generator, request.event, request.n, request.event_days, rng=seed)
+    days = load_generator(folder, request.event_model)
+    stress = stress_scenarios(days, request.event, request.n, rng=seed)
+    first = returns_given(days, request.event, request.n, rng=seed)
+    return RunsGiven(first[:, None], stress.likelihood, stress.scenarios.effective_sample_size)
+
+
+def _event_facts(event: Any) -> dict[str, Any]:
+    if event is None:
+        return {"event_probability": None, "event_probability_se": None, "event_ess": None}
+    found = event.likelihood
+    return {
+        "event_probability": found.probability,
+        "event_probability_se": found.standard_error,
+        "event_ess": event.effective_size,
+    }
 
 
 def _file_source(request: _Request) -> _Source:
@@ -151,7 +187,7 @@ def _file_source(request: _Request) -> _Source:
     if found.probabilities is not None:
         rows = stream(seed, "strategy", "paths").choice(len(returns), size=len(returns), p=found.probabilities)
         returns = returns[rows]
-    return _Source(returns, None, (), None, found.assets, seed, None)
+    return _Source(returns, None, (), None, found.assets, seed)
 
 
 def _run(rule: Any, source: _Source, trading: Any) -> tuple[Any, Any]:
@@ -167,8 +203,11 @@ def _run(rule: Any, source: _Source, trading: Any) -> tuple[Any, Any]:
 
 
 def _show(output: Output, rows: list[dict[str, Any]], source: _Source) -> None:
-    if source.event_probability is not None:
-        output.say(f"P(event) = {source.event_probability:.3g} a day; every path begins with it")
+    if source.event is not None:
+        n_days, likelihood = source.event.returns.shape[1], source.event.likelihood
+        span = "a day" if n_days == 1 else f"in the next {n_days} days"
+        output.say(f"P(event) = {likelihood.probability:.3g} {span} (standard error {likelihood.standard_error:.2g})")
+        output.say(f"Every path begins with it; effective sample size {source.event.effective_size:,.0f}")
     output.table(
         f"{len(source.returns):,} paths of {source.returns.shape[1]} days; 95 % intervals",
         [

@@ -1,6 +1,7 @@
 """Copulas: pseudo-observations u <-> independent latent normals y, by Rosenblatt transform and Born correction."""
 
 from qfin.copulas.born import BornCopula
+from qfin.copulas.chain import ChainCopula
 from qfin.copulas.conditional import ConditionalCopula
 from qfin.copulas.conditioning import EventDraws, EventProbability, draws_given, probability_of
 from qfin.copulas.contract import Copula, from_latent, to_latent
@@ -18,6 +19,7 @@ from qfin.copulas.vine import VineCopula
 __all__ = [
     "And",
     "BornCopula",
+    "ChainCopula",
     "ConditionalCopula",
     "Copula",
     "Depth",

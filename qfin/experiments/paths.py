@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from qfin.copulas import ChainCopula, VineCopula
 from qfin.exceptions import InputError
 from qfin.experiments.history import run_history
 from qfin.experiments.run_folder import RunFolder
@@ -16,9 +17,13 @@ from qfin.scenarios import (
     PathGenerator,
 )
 
-# Names of generators that are fitted to returns; any other name is a model of a run, drawn day by day.
+# Names of generators that are fitted to returns; any other name is a model of a run, drawn day by day. The copula under
+# a filter is one of residuals: of the kind of a run's, but fitted anew, for a run's own is of returns.
 PATH_MODELS: dict[str, Callable[[], PathGenerator]] = {
     "garch": GarchCopulaPaths,
+    "garch_vine": lambda: GarchCopulaPaths(copula=VineCopula("student")),
+    "garch_mps": lambda: GarchCopulaPaths(copula=ChainCopula()),
+    "garch_circuit": lambda: GarchCopulaPaths(copula=ChainCopula(circuit=True)),
     "fhs": FilteredHistoricalPaths,
     "bootstrap": BlockBootstrapPaths,
     "independent": IndependentPaths,

@@ -139,17 +139,18 @@ def duration_null(n: int, count: int) -> FloatArray:
 
 
 def dynamic_quantile_statistic(
-    hits: BoolArray, tail: float, var: FloatArray | None, n_lags: int
+    hits: BoolArray, tail: float, known: FloatArray | None, n_lags: int
 ) -> tuple[FloatArray, FloatArray]:
-    """The statistic and the rank of its regressors for rows of exceedances, shape (n_rows, n_days)."""
+    """The statistic and the rank of its regressors for rows of exceedances, shape (n_rows, n_days); `known` are what
+    was known before each day, such as the VaR, shape (n_days,) or (n_days, n_known)."""
+    others = np.empty((hits.shape[1], 0)) if known is None else known.reshape(hits.shape[1], -1)
+    others = others / np.maximum(np.abs(others).max(axis=0), np.finfo(float).tiny)
     n_rows, n = hits.shape
     statistic, rank = np.empty(n_rows), np.empty(n_rows)
     for start in range(0, n_rows, 256):
         hit = hits[start : start + 256] - tail
         columns = [np.ones((len(hit), n - n_lags)), *(hit[:, n_lags - lag : n - lag] for lag in range(1, n_lags + 1))]
-        if var is not None:
-            scaled = var[n_lags:] / max(float(np.abs(var).max()), np.finfo(float).tiny)
-            columns.append(np.broadcast_to(scaled, (len(hit), n - n_lags)))
+        columns += [np.broadcast_to(column[n_lags:], (len(hit), n - n_lags)) for column in others.T]
         x = np.stack(columns, axis=1)
         gram = x @ x.transpose(0, 2, 1)
         moment = (x @ hit[:, n_lags:, None])[:, :, 0]

@@ -10,10 +10,13 @@ from sklearn.base import BaseEstimator, clone
 from qfin._random import RandomLike, as_generator
 from qfin._types import FloatArray
 from qfin._validation import check_fitted
+from qfin.copulas.born import uniform_margins_of
 from qfin.marginals import EmpiricalGPD, GarchFilter, MarginalPanel, pseudo_observations
 from qfin.scenarios.generator import ScenarioCopula, default_copula
 from qfin.scenarios.path_generators import check_size, fitted_residuals, volatility_paths
 from qfin.scenarios.scenario_paths import ScenarioPaths
+
+_LEAST_RANKED = 20_000  # draws among which ranks are taken at least
 
 
 class GarchCopulaPaths(BaseEstimator):  # type: ignore[misc]
@@ -66,8 +69,16 @@ class GarchCopulaPaths(BaseEstimator):  # type: ignore[misc]
         state: FloatArray | None = None,
     ) -> ScenarioPaths:
         """Paths from the volatilities `state` on, such as `volatility_.filter(past).state`; None: after the fit."""
-        check_fitted(self, "copula_")
         n_paths, horizon = check_size(n_paths, horizon)
-        u = self.copula_.sample(n_paths * horizon, rng=as_generator(rng))
-        z = np.asarray(self.marginals_.from_uniform(u)).reshape(n_paths, horizon, -1)
+        z = self.innovations(n_paths * horizon, rng).reshape(n_paths, horizon, -1)
         return volatility_paths(self, z, rng, dates, state)
+
+    def innovations(self, n_days: int, rng: RandomLike = None) -> FloatArray:
+        """Standardised residuals of days that do not know of each other, shape (n_days, n_assets).
+
+        Draws of the copula are replaced by their ranks, so that each asset keeps the law of its own residuals: the
+        margins of a Born copula are only about uniform, and what is wrong in a day's tail adds up along a path.
+        """
+        check_fitted(self, "copula_")
+        u = uniform_margins_of(self.copula_.sample(max(n_days, _LEAST_RANKED), rng=as_generator(rng)))
+        return np.asarray(self.marginals_.from_uniform(u[:n_days]))

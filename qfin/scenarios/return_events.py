@@ -1,5 +1,6 @@
 """Events in simple returns, and their translation to the unit cube through the marginals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,25 @@ def in_unit_cube(event: Event, marginals: MarginalPanel) -> Event:
             raise InputError(f"LinearEvent: expected {n_assets} weights, received {len(weights)}")
         return Depth(BookDepth(marginals, weights, event.level))
     return event
+
+
+def return_depth(event: Event, returns: FloatArray, assets: Sequence[str]) -> FloatArray:
+    """How far each row of simple returns (n, n_assets) lies inside the event, in units of return, positive inside.
+
+    The rows may be returns over any number of days; quantiles, which speak of the law of one day, are refused.
+    """
+    if isinstance(event, Not):
+        return -return_depth(event.event, returns, assets)
+    if isinstance(event, And | Or):
+        join = np.minimum if isinstance(event, And) else np.maximum
+        return np.asarray(join.reduce([return_depth(part, returns, assets) for part in event.events]))
+    if isinstance(event, ReturnInterval):
+        column = returns[:, column_of(event.asset, assets, returns.shape[1])]
+        return np.asarray(np.minimum(column - event.lower, event.upper - column))
+    if isinstance(event, LinearEvent):
+        book = returns.mean(axis=1) if event.weights is None else returns @ np.array(event.weights)
+        return np.asarray(-book - event.level)
+    raise InputError(f"event: expected returns of assets or the book, received {type(event).__name__.lower()}s")
 
 
 @dataclass(frozen=True, eq=False)

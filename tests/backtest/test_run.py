@@ -27,6 +27,7 @@ def record(tmp_path_factory: Any, fx_returns: Any) -> dict[str, Any]:
 
 
 def test_rows_are_those_of_the_tests(record: dict[str, Any]) -> None:
+    assert record["kind"] == "backtest"
     losses = np.array(record["losses"])
     assert [(row["model"], row["level"]) for row in record["rows"]] == [(m, x) for x in (0.9, 0.95) for m in FAST]
     for row in record["rows"]:

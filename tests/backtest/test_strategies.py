@@ -1,6 +1,7 @@
 """Trading rules over paths: accounting, the past alone, errors with path and day, and history beside the paths."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from qfin.backtest.crash_paths import paths_after
+from qfin.backtest.crash_paths import paths_after, runs_given
 from qfin.backtest.path_files import read_paths
 from qfin.backtest.rule_risk import rule_row
 from qfin.backtest.rules import BUILT_IN, Rule, load_rule
@@ -213,7 +214,7 @@ def test_paths_go_on_from_the_volatility_after_the_shock(kind: type, run: Path) 
     history = run_history(RunFolder.open(run))[0]
     generator = kind().fit(history)
     first = np.repeat([[-0.08, -0.08], [0.0, 0.0]], 400, axis=0)
-    drawn = paths_after(generator, first, 6, rng=1)
+    drawn = paths_after(generator, first[:, None], 6, rng=1)
     assert np.array_equal(drawn.returns[:, 0], first)
     # The second day's volatility is the filter's own after that day.
     states = [generator.volatility_.filter(day, generator.volatility_.state_).state for day in (first[:1], first[-1:])]
@@ -223,6 +224,72 @@ def test_paths_go_on_from_the_volatility_after_the_shock(kind: type, run: Path) 
     # Both halves have residuals of one law: the ratio of their spreads is that of the volatilities, to 5 standard
     # errors of a ratio of two standard deviations with kurtosis below 9 and 400 draws each.
     assert spread[0] / spread[1] == pytest.approx(expected[0] / expected[1], rel=5 * np.sqrt(2 * 8 / 4 / 400))
+
+
+def test_paths_go_on_after_several_days_as_the_filter_would(run: Path) -> None:
+    generator = GarchCopulaPaths().fit(run_history(RunFolder.open(run))[0])
+    first = np.repeat([[[-0.05, -0.04], [-0.03, 0.06]]], 4_000, axis=0)
+    drawn = paths_after(generator, first, 3, rng=1)
+    state = generator.volatility_.filter(first[0], generator.volatility_.state_).state
+    spread = np.log1p(drawn.returns[:, 2]).std(axis=0)
+    # A standard deviation of residuals with kurtosis below 9, beside their own.
+    own = generator.innovations(200_000, 2).std(axis=0)
+    assert spread == pytest.approx(state * own, rel=5 * np.sqrt(8 / 4 / 4_000))
+    assert np.array_equal(paths_after(generator, first, 2).returns, first)
+    with pytest.raises(InputError, match="at least the 2 days"):
+        paths_after(generator, first, 1)
+
+
+@pytest.mark.parametrize(
+    ("event", "share"),
+    [
+        ("book < -3%", lambda total: total.mean(axis=1) < -0.03),
+        ("AAA < -4% and not BBB < -2%", lambda total: (total[:, 0] < -0.04) & (total[:, 1] >= -0.02)),
+        ("AAA < -9% or BBB > 10%", lambda total: (total[:, 0] < -0.09) | (total[:, 1] > 0.10)),
+        ("book < -8%", lambda total: total.mean(axis=1) < -0.08),
+    ],
+)
+@pytest.mark.parametrize("kind", [GarchCopulaPaths, FilteredHistoricalPaths])
+def test_runs_given_an_event_are_those_of_the_model(kind: type, event: str, share: Callable, run: Path) -> None:
+    """Rejection and tilted runs alike: probability and mean run are those of plain paths that meet the event."""
+    generator = kind().fit(run_history(RunFolder.open(run))[0])
+    found = runs_given(generator, event, 1_000, 5, rng=1)
+    assert share(np.prod(1.0 + found.returns, axis=1) - 1.0).all()
+    plain = np.concatenate([generator.sample_paths(100_000, 5, rng=seed).returns for seed in (2, 3)])
+    inside = plain[share(np.prod(1.0 + plain, axis=1) - 1.0)]
+    chance = len(inside) / len(plain)
+    assert len(inside) > 30
+    error = np.hypot(found.likelihood.standard_error, np.sqrt(chance / len(plain)))
+    assert found.likelihood.probability == pytest.approx(chance, abs=5 * error)
+    mean, spread = inside.mean(axis=0), inside.std(axis=0)
+    error = spread * np.sqrt(1.0 / len(inside) + 1.0 / min(found.effective_size, 1_000))
+    assert (np.abs(found.returns.mean(axis=0) - mean) < 5 * error).all()
+
+
+def test_an_event_out_of_reach_is_told(run: Path) -> None:
+    generator = FilteredHistoricalPaths().fit(run_history(RunFolder.open(run))[0])
+    with pytest.raises(InputError, match="known by 0 effective of 400,000 drawn runs"):
+        runs_given(generator, "book > 3% and book < -3%", 100, 3, rng=1)
+    with pytest.raises(InputError, match="returns of assets or the book, received intervals"):
+        runs_given(generator, "q(AAA) < 1%", 100, 3, rng=1)
+
+
+def test_command_with_an_event_over_days(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = str(tmp_path / "rows.json")
+    ask = {"event": "book < -6%", "event_days": 10, "n": 300, "ruin": "5%"}
+    strategy(run, ["builtin:buy-hold"], horizon=10, json=target, **ask)
+    content = json.loads(Path(target).read_text())
+    assert content["event_days"] == 10
+    assert content["event_ess"] >= 300
+    assert 0.0 < content["event_probability_se"] < content["event_probability"] < 0.1
+    assert content["rows"][0]["final_mean"] < 0.94
+    assert "in the next 10 days" in capsys.readouterr().out
+    with pytest.raises(InputError, match="at most the horizon of 9 days"):
+        strategy(run, ["builtin:buy-hold"], horizon=9, **ask)
+    with pytest.raises(InputError, match="no --event-model beside it"):
+        strategy(run, ["builtin:buy-hold"], horizon=20, event_model="mps", **ask)
+    with pytest.raises(InputError, match="which react to a shock"):
+        strategy(run, ["builtin:buy-hold"], horizon=20, model="bootstrap", **ask)
 
 
 def test_command_on_a_run_with_an_event(run: Path, tmp_path: Path) -> None:

@@ -114,15 +114,41 @@ def test_simulation_undoes_the_filter() -> None:
     x = 0.01 * np.clip(volatility, 0.3, 3.0)[None] * rng.standard_normal((1, 1500, 2))
     found = fit_filter(x)
     assert (found.params[:, 4] > 0.0).all()
-    z, variance, before = found.residuals(x)
-    again = found.simulate(z[None, 500:520], variance[500:501], before[500:501])
-    assert again[0] == pytest.approx(x[0, 501:521])
+    z, states = found.residuals(x)
+    again = found.simulate(z[None, 500:520], states.rows(slice(500, 501)))
+    first = 501 + len(found.own)
+    assert again[0] == pytest.approx(x[0, first : first + 20])
+
+
+def test_moves_that_come_back_are_found_and_undone() -> None:
+    """The assets' mean goes on for a day, what is each asset's own comes back after three."""
+    rng = np.random.default_rng(7)
+    shocks = 0.01 * rng.standard_normal((1, 4_000, 8))
+    x = np.zeros_like(shocks)
+    for day in range(4_000):
+        lag1, lag3 = x[0, max(day - 1, 0)], x[0, max(day - 3, 0)]
+        x[0, day] = 0.15 * lag1.mean() - 0.2 * (lag3 - lag3.mean()) + shocks[0, day]
+    found = fit_filter(x)
+    # Five standard errors of a coefficient: of one series of 4,000 days, and of eight less their mean.
+    assert found.market[[0, 2]] == pytest.approx([0.15, 0.0], abs=5 / np.sqrt(4_000) + 0.02)
+    assert found.own[[0, 2]] == pytest.approx([0.0, -0.2], abs=5 / np.sqrt(7 * 4_000) + 0.02)
+    z, states = found.residuals(x)
+    again = found.simulate(z[None, 500:520], states.rows(slice(500, 501)))
+    assert again[0] == pytest.approx(x[0, 511:531])
+    paths = found.simulate(z[rng.integers(len(z), size=(4_000, 20))], states.rows(rng.integers(len(z), size=4_000)))
+    own = [(p - p.mean(axis=2, keepdims=True)).sum(axis=1).var() for p in (paths, x[0].reshape(200, 20, 8))]
+    assert own[0] == pytest.approx(own[1], rel=5 * np.sqrt(2 / (7 * 200)))
+
+
+def test_the_filter_has_no_shared_lags_without_memory() -> None:
+    x = 0.01 * np.random.default_rng(8).standard_normal((1, 3_000, 3))
+    assert len(fit_filter(x).own) == 0
 
 
 def test_innovations_have_the_law_of_the_residuals() -> None:
     rng = np.random.default_rng(5)
     z = rng.standard_t(6, (2_000, 2)) @ np.array([[1.0, 0.5], [0.0, 1.0]])
-    for law in (historical_innovations(z), copula_innovations(z, StudentTCopula())):
+    for law in (historical_innovations(z), copula_innovations(z, StudentTCopula(), 2_000, rng)):
         drawn = law(20_000, rng)
         assert np.quantile(drawn, 0.05, axis=0) == pytest.approx(np.quantile(z - z.mean(axis=0), 0.05, axis=0), rel=0.1)
         # Five standard errors of a correlation on 2,000 days.
@@ -143,7 +169,7 @@ def test_command_writes_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(bench_tails, "__kwdefaults__", bench_tails.__kwdefaults__ | {"n_paths": 1_500, "n_fitted": 60})
     assert bench.bench_tails is bench_tails
-    tails("synthetic", "floor,historical,filtered_hs,student_t", 2, 0, str(tmp_path / "tails.json"))
+    tails("synthetic", "floor,historical,filtered_hs,student_t", 2, seed=0, json=str(tmp_path / "tails.json"))
     content = json.loads((tmp_path / "tails.json").read_text())
     assert [row["model"] for row in content["rows"]] == ["floor", "historical", "filtered_hs", "student_t"]
     assert all(0.0 < row["re"] < 0.2 and row["re_sd"] > 0.0 for row in content["rows"])
@@ -159,7 +185,7 @@ def test_unknown_names_are_refused() -> None:
 
 
 def test_the_stocks_after_the_training_days_change_no_rule() -> None:
-    shorter, longer = (stock_worlds(0, "1993-12-31", last)[1] for last in ("1996-06-30", "1996-12-31"))
+    shorter, longer = (stock_worlds(0, "1994-12-31", last)[1] for last in ("1996-06-30", "1996-12-31"))
     assert np.array_equal(shorter.strategies.weights, longer.strategies.weights)
     assert shorter.strategies.reversion == longer.strategies.reversion
     assert shorter.strategies.trend == longer.strategies.trend
@@ -169,3 +195,9 @@ def test_the_stocks_after_the_training_days_change_no_rule() -> None:
     assert longer.known is not None
     assert np.array_equal(longer.known[: len(shorter.known)], shorter.known)
     assert len(longer.known) - longer.n_starts == len(shorter.known) - shorter.n_starts == longer.training.shape[1]
+
+
+def test_a_split_with_too_few_days_is_refused() -> None:
+    for train_end in ("1991-12-31", "2022-11-30"):
+        with pytest.raises(InputError, match="at least 1,020 days up to it and 100 after it, received"):
+            stock_worlds(0, train_end)

@@ -38,7 +38,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("model", ["garch", "fhs", "bootstrap", "independent", "mps"])
+@pytest.mark.parametrize(
+    "model", ["garch", "garch_vine", "garch_mps", "garch_circuit", "fhs", "bootstrap", "independent", "mps"]
+)
 def test_paths_of_a_run(model: str, run: Path, tmp_path: Path) -> None:
     paths(tmp_path / "paths.parquet", run, model=model, horizon=3, n=200, json=str(tmp_path / "paths.json"))
     frame = pd.read_parquet(tmp_path / "paths.parquet")
@@ -64,7 +66,7 @@ def test_paths_from_prices(run: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 def test_wrong_paths(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="received both or neither"):
         paths(tmp_path / "x.csv")
-    with pytest.raises(InputError, match="one of garch, fhs, bootstrap, independent for prices, received 'mps'"):
+    with pytest.raises(InputError, match=r"one of garch, garch_vine, .* for prices, received 'mps'"):
         paths(tmp_path / "x.csv", prices=str(run / "returns.csv"), kind="returns", model="mps")
     with pytest.raises(InputError, match="--kind together with --prices"):
         paths(tmp_path / "x.csv", run, kind="returns")

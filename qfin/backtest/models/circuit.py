@@ -3,11 +3,8 @@
 from qfin._random import integer_seed
 from qfin._types import FloatArray
 from qfin.backtest.fits import BlockFits
-from qfin.backtest.models.mps import chain_of, draws_along
-from qfin.born.hybrid import circuit_on_chain
-from qfin.copulas import BornCopula
-
-_MAX_STEPS = 200  # fewer than in the main job, for training stops early on 1,000 days
+from qfin.backtest.models.mps import chain_of
+from qfin.marginals import pseudo_observations
 
 
 def circuit_innovations(fits: BlockFits) -> FloatArray:
@@ -15,8 +12,6 @@ def circuit_innovations(fits: BlockFits) -> FloatArray:
 
 
 def _draws(first: BlockFits) -> FloatArray:
-    chain = chain_of(first)
     seed = integer_seed(first.rng("circuit training"))
-    machine = circuit_on_chain(chain.copula.machine_, chain.latent, max_steps=_MAX_STEPS, seed=seed)
-    copula = BornCopula.from_parts(chain.copula.base_, machine)
-    return draws_along(chain, copula, first.n_draws, first.rng("circuit"))
+    copula = chain_of(first).with_circuit(pseudo_observations(first.residuals), seed=seed)
+    return copula.sample(first.n_draws, rng=first.rng("circuit"))
