@@ -178,9 +178,9 @@ def _frontier(
     while len(settings) + n_impossible < config.n_points:
         place = len(settings) + n_impossible
         progress.update(place, config.n_points)
-        problem = problem_of(data, config.rules.at(targets[place]))
         rng = stream(config.seed, "frontier", str(place))
         try:
+            problem = problem_of(data, config.rules.at(targets[place]))
             point = _search(problem, calls, rng, seeds=pool, patience=_PATIENCE)
         except InputError:  # no portfolio earns so much
             n_impossible += 1

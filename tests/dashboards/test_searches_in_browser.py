@@ -103,7 +103,7 @@ def test_a_back_test_is_shown_as_it_was_stored(visit: Open, made_backtest: Path)
 
 
 def test_rules_on_crashes_are_shown_as_they_were_stored(visit: Open, made_rules: Path) -> None:
-    page = open_ready(visit(), "/backtest")
+    page = open_ready(visit(), f"/backtest?rules={RULES}")
     page.wait_for_selector(f"[data-rules='{RULES}']")
     record = json.loads((made_rules / "record.json").read_text())
     for shown, row in zip(table(page, "rules"), record["rows"], strict=True):

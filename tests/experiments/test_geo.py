@@ -73,6 +73,16 @@ def test_the_frontier_rises_and_lies_beside_the_relaxed_one(prices: Path, tmp_pa
     assert len(pd.read_csv(tmp_path / "geo" / "frontier.csv")) == len(rows)
 
 
+def test_a_target_that_contradicts_the_rules_is_counted_and_the_rest_stands(prices: Path, tmp_path: Path) -> None:
+    """The names that earn most may be held to 10 % only: high targets contradict that before any search."""
+    earns_most = pd.read_csv(prices, index_col="date").mean().nlargest(3).index
+    limited = config(prices, n_points=4, groups=(f"{', '.join(earns_most)} <= 10%",), cardinality=(2, 3))
+    record = run_geo(limited, tmp_path / "geo").record
+    assert record["n_impossible"] >= 1
+    assert len(record["frontier"]) + record["n_impossible"] == 4
+    assert record["frontier"]
+
+
 def test_sectors_and_turnover_are_kept(prices: Path, tmp_path: Path) -> None:
     sectors, current = tmp_path / "sectors.csv", tmp_path / "current.csv"
     pairs = zip("ABCDEFGH", ["one", "one", "two", "two", "two", "three", "three", "three"], strict=True)
