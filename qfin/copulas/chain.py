@@ -1,6 +1,6 @@
 """A Born copula whose columns may stand in any order: inside they are laid along a chain."""
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -43,9 +43,8 @@ class ChainCopula(BaseEstimator):  # type: ignore[misc]
         u = as_unit_cube(u)
         self.order_: AnyArray = chain_order(u)
         ordered = u[:, self.order_]
-        machine: Any = MPSBornMachine(max_steps=self.max_steps, seed=self.seed)
-        unfitted = BornCopula.from_parts(StudentTCopula().fit(ordered), machine)
-        self.copula_: BornCopula = BornCopula.from_parts(unfitted.base_, machine.fit(unfitted.latent(ordered)))
+        machine = MPSBornMachine(max_steps=self.max_steps, seed=self.seed)
+        self.copula_: BornCopula = BornCopula(StudentTCopula(), machine).fit(ordered)
         if self.circuit:
             self.copula_ = self.with_circuit(u, seed=self.seed).copula_
         return self

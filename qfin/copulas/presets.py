@@ -16,7 +16,8 @@ def born_copula(n_assets: int, *, seed: int = 0) -> StackedCopula:
     """The general default: `classical_stack` with a Born correction, shrunk to its base, where one lasts.
 
     That is on the Student-t copula whose dependence drifts. On the triangular maps of the stack a correction was tried
-    and left out: its share of the density was zero on nine of twelve development panels, and it lost on the others.
+    and left out: on nine development panels its share of the density was zero on five, it gained at most 0.002 nats on
+    the others, and lost 0.009 on ETFs and 0.060 on industries (folds of four blocks).
     Every choice (steps, share, weights) is made inside `fit` on training days, which stand in order of time.
     """
     *maps, student = _bases(n_assets)

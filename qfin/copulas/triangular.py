@@ -161,11 +161,10 @@ class TriangularTCopula(BaseEstimator):  # type: ignore[misc]
         return self._of(self.order_, self.score_degrees_, replace(self.parameters, mixing=mixing))
 
     @classmethod
-    def of_student_t(cls, copula: StudentTCopula, order: AnyArray | None = None) -> Self:
-        """The member that is a fitted t copula, its assets in `order` (that of the columns by default)."""
-        order = np.arange(copula.n_assets_) if order is None else order
+    def of_student_t(cls, copula: StudentTCopula) -> Self:
+        """The member that is a fitted t copula, its assets in the order of the columns."""
         nu = copula.degrees_of_freedom_
-        return cls._of(order, nu, _t_copula_parameters(copula.correlation_[np.ix_(order, order)], nu))
+        return cls._of(np.arange(copula.n_assets_), nu, _t_copula_parameters(copula.correlation_, nu))
 
     @classmethod
     def _of(cls, order: AnyArray, score_degrees: float, parameters: Parameters) -> Self:
