@@ -224,7 +224,7 @@ def budget_solvers(problem: PortfolioProblem) -> dict[str, Solver]:
         "tabu": TabuSearch(),
         "swap": SwapDescent(),
         "umda": GEOLoop(
-            ProductGenerator(counts), batch=30, temperature=1.0, mutation=0.0, exploration=0.02, screen=None
+            ProductGenerator(counts), n_seeds=30, batch=30, temperature=1.0, mutation=0.0, exploration=0.02, screen=None
         ),
     }
 

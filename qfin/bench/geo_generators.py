@@ -63,7 +63,7 @@ def _in_the_loop(generators: dict[str, Any]) -> dict[str, GEOLoop]:
     solvers = {name: GEOLoop(generator) for name, generator in generators.items()}
     product = generators["product"]
     solvers["moves alone"] = GEOLoop(product, mutation=1.0, exploration=0.0)
-    solvers["random alone"] = GEOLoop(product, mutation=0.0, exploration=1.0)
+    solvers["random alone"] = GEOLoop(product, mutation=0.0, exploration=1.0, neighbourhood=0)
     for name, generator in generators.items():
         solvers[f"{name}, bare"] = GEOLoop(generator, mutation=0.0, screen=None, batch=30)
     return solvers

@@ -1,6 +1,26 @@
 """The loop: seeds -> Boltzmann surrogate -> generator -> unseen feasible candidates -> evaluation -> pool.
 
 (Alcazar et al., 2101.06250.) Stand-alone, the seeds are random; as a booster they come from any solver's pool.
+
+The defaults were chosen on three problems that no bench uses, 8 seeds each, mean gap in percent to the best known value
+after 100 and 300 calls: drawdown and lots of 10 of 89 weekly stocks (indtrack3), one λ of port2.
+
+=====================================================================  ============  ============  ============
+settings                                                               drawdown      lots          port2
+=====================================================================  ============  ============  ============
+30 seeds, 10 a step, screen on the values, no neighbours               9.6, 1.5      12.0, 2.6     0.95, 0.17
+screen on normal scores                                                9.8, 2.2      12.5, 0.7     0.48, 0.00
+20 seeds, 5 a step, screen on the values                               6.0, 2.4      5.9, 0.8      0.83, 0.39
+as the line above, and the neighbours of the best support              5.2, 2.2      4.2, 1.9      0.82, 0.34
+**20 seeds, 5 a step, normal scores, neighbours of the best**          4.8, 1.8      7.1, 0.2      0.09, 0.01
+neighbours of the three best                                           4.7, 1.8      7.8, 0.5      0.16, 0.00
+2 a step                                                               4.0, 1.4      3.8, 0.5      0.18, 0.00
+10 seeds                                                               6.2, 1.5      3.8, 0.1      0.15, 0.00
+no other moves                                                         4.7, 1.5      6.8, 0.4      0.15, 0.02
+100 candidates for each one evaluated, not 30                          5.8, 1.1      6.6, 0.2      0.08, 0.02
+=====================================================================  ============  ============  ============
+
+The lines below the bold one change it in the way they say, and are within its noise.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +31,7 @@ from sklearn.base import clone
 
 from qfin._types import AnyArray, BoolArray, FloatArray, IntArray
 from qfin.geo.guide import predicted_swaps
-from qfin.geo.moves import random_neighbours
+from qfin.geo.moves import all_neighbours, random_neighbours
 from qfin.geo.screen import GaussianScreen
 from qfin.geo.solver import Evaluation, StepInfo, new_rows, step_info
 from qfin.geo.surrogate import boltzmann_weights
@@ -21,6 +41,8 @@ SOURCES = ("seeds", "random", "mutation", "generator", "guide")
 _RANDOM, _MUTATION, _GENERATOR, _GUIDE = range(1, 5)
 # Candidates drawn for each one evaluated where no screen chooses: some are known or infeasible.
 _SPARE = 4
+# Of the best supports' neighbours at most so many, at random, are ranked in a step.
+_MOST_NEIGHBOURS = 1_000
 # How many of the best supports the guide exchanges assets of.
 _GUIDED_SUPPORTS = 3
 
@@ -53,6 +75,7 @@ class GEOLoop:
     temperature, cooling : T of the surrogate in standard deviations of the elite, times cooling each step.
     mutation : share of the candidates that are the elite, drawn by surrogate weight, one move away.
     exploration : share of the candidates that are drawn without regard to values.
+    neighbourhood : best supports whose neighbours, up to 1,000, the screen ranks beside the candidates.
     screen : ranks `oversampling` times as many candidates as are evaluated; None takes them as they come.
     guided : share of a step's calls that goes to the exchanges of the best supports that look best by the gradient.
     order : places of the assets on the chain; None keeps the problem's order.
@@ -60,14 +83,15 @@ class GEOLoop:
 
     generator: Any
     seeds: BoolArray | None = None
-    n_seeds: int = 30
-    batch: int = 10
+    n_seeds: int = 20
+    batch: int = 5
     growth: float = 0.05
     elite: int = 30
     temperature: float = 0.5
     cooling: float = 1.0
     mutation: float = 0.3
     exploration: float = 0.05
+    neighbourhood: int = 1
     screen: GaussianScreen | None = field(default_factory=GaussianScreen)
     oversampling: int = 30
     guided: float = 0.0
@@ -123,8 +147,13 @@ class GEOLoop:
             parts.append(random_neighbours(problem, supports[rng.choice(elite, size=n_moved, p=weights)], rng))
         if n_made:
             parts.append(self._generated(supports[elite], weights, n_made, rng))
+        counts = [n_random, n_moved, n_made, 0]
+        if self.screen is not None and self.neighbourhood and len(values):
+            near = np.concatenate([all_neighbours(problem, supports[row]) for row in elite[: self.neighbourhood]])
+            parts.append(rng.permutation(near)[:_MOST_NEIGHBOURS])
+            counts[3] = len(parts[-1])
         drawn = np.concatenate(parts)
-        sources = np.repeat([_RANDOM, _MUTATION, _GENERATOR], [n_random, n_moved, n_made])
+        sources = np.repeat([_RANDOM, _MUTATION, _GENERATOR, _MUTATION], counts)
         shuffled = rng.permutation(len(drawn))
         drawn, sources = drawn[shuffled], sources[shuffled]
         if self.guided and len(values):
