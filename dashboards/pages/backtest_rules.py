@@ -168,17 +168,18 @@ def rules_view(context: Context, chosen: str) -> list[Any]:
     rows = record["rows"]
     ruin = percent(record["ruin_level"], 0)
     unsafe = [row for row in rows if row["history_ruin"] == 0.0 and "not safe" in row["verdict"]]
-    probability = record["event_probability"]
+    probability, days = record["event_probability"], record.get("event_days", 1)
+    span = "a day" if days == 1 else f"the first {days} days"
     return [
         facts(
             [
                 ("Paths", count(rows[0]["n_paths"]), f"of {count(record['horizon'])} days, {_beginning(record)}"),
                 (
-                    "The first day's chance",
+                    "The event's chance",
                     DASH if probability is None else probability_words(probability),
                     "without an event"
                     if probability is None
-                    else f"a day, under {model_style(record['event_model']).label}",
+                    else f"{span}, under {model_style(record['event_model']).label}",
                 ),
                 (
                     "Windows of history",
@@ -225,7 +226,10 @@ def rules_view(context: Context, chosen: str) -> list[Any]:
 
 
 def _beginning(record: dict[str, Any]) -> str:
-    return "from today" if record["event"] is None else f"the first with {record['event']}"
+    if record["event"] is None:
+        return "from today"
+    days = record.get("event_days", 1)
+    return f"the first {'' if days == 1 else f'{days} '}with {record['event']}"
 
 
 def _rule_cells(row: dict[str, Any]) -> list[str]:

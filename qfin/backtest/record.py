@@ -123,8 +123,8 @@ def _verdict(found: dict[str, Any], inputs: BacktestInputs) -> list[str]:
         rows = [row for row in found["rows"] if row["level"] == level]
         best = min(rows, key=lambda row: row["fz_loss"])
         chosen = found["confidence_sets"][level_key(level)]
-        among = "" if chosen is None else f"; in the Model Confidence Set: {', '.join(chosen['included'])}"
-        sentences.append(f"{level:.4g}: {best['model']} has the lowest Fissler–Ziegel loss{among}.")
+        among = "" if chosen is None else f"; in the Model Confidence Set: {', '.join(map(_label, chosen['included']))}"
+        sentences.append(f"{level:.4g}: {_label(best['model'])} has the lowest Fissler–Ziegel loss{among}.")
     sentences += [_against_reference(name, found["comparisons"]) for name in BORN_MODELS if name in inputs.plan.models]
     return [sentence for sentence in sentences if sentence]
 
@@ -139,4 +139,8 @@ def _against_reference(name: str, comparisons: list[dict[str, Any]]) -> str:
         certain = row["p_value"] <= _SIZE
         word = "ahead of" if row["difference"] < 0 else "behind"
         parts.append(f"{word if certain else 'not told from'} it at {row['level']:.4g} (p = {row['p_value']:.2f})")
-    return f"{name} beside {REFERENCE}: {', '.join(parts)}."
+    return f"{_label(name)} beside {_label(REFERENCE)}: {', '.join(parts)}."
+
+
+def _label(name: str) -> str:
+    return MODELS[name].label
