@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
 
 from qfin._types import BoolArray, FloatArray, IntArray
 from qfin.copulas.contract import open_unit
 from qfin.copulas.events import Box, Intervals
-from qfin.copulas.student import t_log_density
+from qfin.copulas.student import normal_score, t_distribution, t_log_density, t_score
 
 _LOG_SQRT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 _SMALLEST = 1e-200
@@ -37,7 +37,7 @@ class Elliptical:
 
     def uniform(self, z: FloatArray) -> FloatArray:
         """The u of scores z."""
-        return open_unit(ndtr(z) if np.isinf(self.degrees) else stdtr(self.degrees, z))
+        return open_unit(ndtr(z) if np.isinf(self.degrees) else t_distribution(z, self.degrees))
 
     def log_density(self, z: FloatArray) -> FloatArray:
         """Of one score."""
@@ -47,13 +47,13 @@ class Elliptical:
         """Standardised innovations of an asset with `n_before` others before it as standard normals, by rank."""
         if np.isinf(self.degrees):
             return x
-        return np.asarray(-np.sign(x) * ndtri(stdtr(self.degrees + n_before, -np.abs(x))))
+        return normal_score(x, self.degrees + n_before)
 
     def from_normal(self, y: FloatArray, n_before: int) -> FloatArray:
         """The inverse of `to_normal`."""
         if np.isinf(self.degrees):
             return y
-        return np.asarray(-np.sign(y) * stdtrit(self.degrees + n_before, np.maximum(ndtr(-np.abs(y)), _SMALLEST)))
+        return t_score(y, self.degrees + n_before)
 
     def log_density_given(self, x: FloatArray, n_before: int) -> FloatArray:
         """Of a standardised innovation."""
