@@ -19,13 +19,14 @@ from qfin._files import write_whole
 from qfin.exceptions import InputError
 from qfin.experiments.stress import stress_content
 from qfin.reporting.numbers import count, percent
-from qfin.scenarios.stress import StressResult, stress_scenarios
+from qfin.scenarios import ScenarioSet, StressResult, baseline_scenarios, stress_scenarios
 from qfin.viz import model_style
 from qfin.viz.stress import conditional_figure
 
 N_SHOWN = 4_000  # draws behind the page: a second or two
 N_EXPORTED = 20_000
 _KEPT_ANSWERS = 64
+_KEPT_BASELINES = 8
 MODELS = ("mps", "circuit", "student_t", "gaussian")
 _DEEPEST, _MAX_SLIDERS = -20.0, 6
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,59}")
@@ -118,8 +119,16 @@ def stressed(context: Context, run: str, model: str, event: str, n: int) -> Stre
     """The draws of one event, n of them."""
     if model not in MODELS:
         raise InputError(f"model: expected one of {', '.join(MODELS)}, received {model!r}")
-    seed = context.run(run).record["seed"]
-    return stress_scenarios(context.generator(run, model), event, n, rng=seed)
+    folder = context.run(run)
+    seed, written = folder.record["seed"], (folder.path / "record.json").stat().st_mtime_ns
+    baseline = _without_event(context, run, written, model, n)
+    return stress_scenarios(context.generator(run, model), event, n, rng=seed, baseline=baseline)
+
+
+@lru_cache(maxsize=_KEPT_BASELINES)
+def _without_event(context: Context, run: str, written: int, model: str, n: int) -> ScenarioSet:
+    """Drawn once for all events of a model."""
+    return baseline_scenarios(context.generator(run, model), n, rng=context.run(run).record["seed"])
 
 
 def _shown(answer: Answer) -> list[Any]:

@@ -16,7 +16,7 @@ from qfin.scenarios.reverse import ReverseMode, ReverseStress, reverse_stress
 from qfin.scenarios.scenario_paths import ScenarioPaths
 from qfin.scenarios.scenario_set import ScenarioSet
 from qfin.scenarios.shocks import factor_scenarios, read_shocks, shock_scenarios
-from qfin.scenarios.stress import StressResult, stress_scenarios
+from qfin.scenarios.stress import StressResult, baseline_scenarios, stress_scenarios
 from qfin.scenarios.tempering import tempered_scenarios
 from qfin.scenarios.views import VIEWS, pooled_scenarios
 
@@ -40,6 +40,7 @@ __all__ = [
     "ScenarioSet",
     "StressResult",
     "VIEWS",
+    "baseline_scenarios",
     "episode_paths",
     "episode_stress",
     "factor_scenarios",

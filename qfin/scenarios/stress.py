@@ -66,26 +66,50 @@ class StressResult:
         ]
 
 
+def baseline_scenarios(generator: ScenarioGenerator, n_scenarios: int, *, rng: RandomLike = None) -> ScenarioSet:
+    """The days that `stress_scenarios` puts beside those of an event: the same ones for every event of one seed.
+
+    A generator `rng` gives a child of its own for them and is not advanced.
+    """
+    names, n = asset_names(_with_copula(generator)), check_n_samples(n_scenarios)
+    (child,) = as_generator(rng).spawn(1)
+    return ScenarioSet(generator.sample(n, rng=child), names, provenance=_provenance(generator, rng))
+
+
 def stress_scenarios(
-    generator: ScenarioGenerator, event: Event | str, n_scenarios: int, *, rng: RandomLike = None
+    generator: ScenarioGenerator,
+    event: Event | str,
+    n_scenarios: int,
+    *,
+    rng: RandomLike = None,
+    baseline: ScenarioSet | None = None,
 ) -> StressResult:
-    """Draw `n_scenarios` days from a fitted generator given an event, written as text or built from event objects."""
-    if not isinstance(generator, ScenarioGenerator):
-        raise InputError(f"stress: expected a model with a copula, received {type(generator).__name__}")
-    names = asset_names(generator)
-    n = check_n_samples(n_scenarios)
-    provenance: dict[str, str | int | float] = {
-        "generator": type(generator).__name__,
-        "copula": type(generator.copula_).__name__,
-    }
-    if isinstance(rng, int | np.integer):
-        provenance["seed"] = int(rng)
-    rng = as_generator(rng)
-    draws = draws_given(generator.copula_, _cube_event(generator, event), n, rng=rng, assets=names)
-    baseline = ScenarioSet(generator.sample(n, rng=rng), names, provenance=provenance)
+    """Draw `n_scenarios` days from a fitted generator given an event, written as text or built from event objects.
+
+    `baseline` are `baseline_scenarios` drawn before, to spare the time; the event's days do not hang on them.
+    """
+    names, n = asset_names(_with_copula(generator)), check_n_samples(n_scenarios)
+    if baseline is None:
+        baseline = baseline_scenarios(generator, n, rng=rng)
+    provenance = _provenance(generator, rng)
+    draws = draws_given(generator.copula_, _cube_event(generator, event), n, rng=as_generator(rng), assets=names)
     provenance |= {"event": str(event), "event_probability": draws.likelihood.probability}
     scenarios = ScenarioSet(generator.marginals_.from_uniform(draws.u), names, draws.weights, provenance)
     return StressResult(str(event), draws.likelihood, scenarios, baseline)
+
+
+def _with_copula(generator: ScenarioGenerator) -> ScenarioGenerator:
+    if not isinstance(generator, ScenarioGenerator):
+        raise InputError(f"stress: expected a model with a copula, received {type(generator).__name__}")
+    return generator
+
+
+def _provenance(generator: ScenarioGenerator, rng: RandomLike) -> dict[str, str | int | float]:
+    known: dict[str, str | int | float] = {
+        "generator": type(generator).__name__,
+        "copula": type(generator.copula_).__name__,
+    }
+    return known | ({"seed": int(rng)} if isinstance(rng, int | np.integer) else {})
 
 
 def returns_given(

@@ -12,6 +12,7 @@ from qfin.scenarios import (
     LinearEvent,
     ReturnInterval,
     ScenarioGenerator,
+    baseline_scenarios,
     in_unit_cube,
     stress_scenarios,
 )
@@ -90,6 +91,24 @@ def test_rows_show_the_model_without_the_event(generators: dict[str, ScenarioGen
     assert result.scenarios.provenance["event_probability"] == result.likelihood.probability
     assert result.scenarios.provenance["seed"] == 5
     assert result.warning is None
+
+
+def test_the_days_without_the_event_are_the_same_for_every_event_of_a_seed(
+    generators: dict[str, ScenarioGenerator],
+) -> None:
+    first = stress_scenarios(generators["born"], "AAA < -1%", 500, rng=5)
+    other = stress_scenarios(generators["born"], "BBB > 1%", 500, rng=5)
+    kept = baseline_scenarios(generators["born"], 500, rng=5)
+    for same in (other.baseline, kept):
+        np.testing.assert_array_equal(same.returns, first.baseline.returns)
+        assert same.provenance["seed"] == 5
+    spared = stress_scenarios(generators["born"], "AAA < -1%", 500, rng=5, baseline=kept)
+    np.testing.assert_array_equal(spared.scenarios.returns, first.scenarios.returns)
+    elsewhere = stress_scenarios(generators["born"], "AAA < -1%", 500, rng=6)
+    assert not np.array_equal(elsewhere.baseline.returns, first.baseline.returns)
+    rng = np.random.default_rng(5)
+    twice = [stress_scenarios(generators["born"], "AAA < -1%", 500, rng=rng).baseline.returns for _ in range(2)]
+    assert not np.array_equal(*twice)
 
 
 def test_few_effective_draws_are_said(generators: dict[str, ScenarioGenerator]) -> None:
