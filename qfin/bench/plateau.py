@@ -1,12 +1,13 @@
 """Where gradients vanish: their variance against the number of qubits, for each start and loss.
 
 All starts share one circuit, two staircases and then a block on every pair of qubits, so that a random one mixes all of
-them. The target is a chain trained on a book of d assets, two qubits each; every seed draws another book. Gradients are
-exact, on all angles, at the start; shots would add noise that hides what is small.
+them. The target is a chain trained on a book of d assets, two qubits each, without a base copula (on a Student t chains
+this small gain nothing and are |0…0⟩); every seed draws another book. Gradients are exact, on all angles, at the start;
+shots would add noise that hides what is small.
 
 starts
-    Those of `qfin.born.starts`. mps: a chain of half the target's bond, trained on the same days. identity: |0…0⟩, the
-    base copula. gaussian: small normal angles. random: every block from the Haar measure. adaptive: AdaInit-style, the
+    Those of `qfin.born.starts`. mps: a chain of half the target's bond, trained on the same days. identity: |0…0⟩,
+    independence. gaussian: small normal angles. random: every block from the Haar measure. adaptive: AdaInit-style, the
     best of ten proposals by the very figure that is shown here, for each loss anew.
 losses
     nll: on the days themselves. kl, mmd: against the target's probabilities of Gauss–Hermite nodes, mmd with a Gaussian
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 from scipy.stats import linregress
 
 from qfin._random import stream
@@ -32,7 +34,6 @@ from qfin.born import MPSBornMachine, map_mps_to_circuit
 from qfin.born.mps_training import train_members
 from qfin.born.starts import STARTS, Frame, Variance, start
 from qfin.born.undoing import undoing
-from qfin.copulas import BornCopula, StudentTCopula
 from qfin.exceptions import InputError
 from qfin.experiments.config import MarketConfig
 from qfin.experiments.panel import load_market
@@ -100,15 +101,10 @@ def frame(book: Book, gradient_variance: Variance | None = None) -> Frame:
 
 
 def stock_days(n_days: int = 5000) -> tuple[Callable[[IntArray], FloatArray], int]:
-    """Latent training observations of any choice of the default panel's assets, on a Student t base of their own."""
+    """Training days of any choice of the default panel's assets, as normal scores."""
     panel = load_market(MarketConfig(train_end="2010-12-31"))
-    u = panel.u_train[-n_days:]
-
-    def latent(columns: IntArray) -> FloatArray:
-        chosen = u[:, columns]
-        return BornCopula.from_parts(StudentTCopula().fit(chosen), None).latent(chosen)
-
-    return latent, len(panel.assets)
+    y = ndtri(panel.u_train[-n_days:])
+    return lambda columns: np.asarray(y[:, columns]), len(panel.assets)
 
 
 class Gradients:
@@ -264,9 +260,9 @@ def _fits(name: str, loss: str, cells: dict[tuple[str, str, int], float]) -> dic
 def decay(n_qubits: FloatArray, variances: FloatArray) -> dict[str, float | str | None]:
     """Two laws fitted to log variance by least squares: exp(−rate · n) and n^(−power), and which fits better.
 
-    All null with fewer than three sizes.
+    All null with fewer than three sizes, and where a variance is zero: such a start is a stationary point.
     """
-    if len(n_qubits) < 3:
+    if len(n_qubits) < 3 or not (variances > 0.0).all():
         return dict.fromkeys(["decay_rate", "decay_rate_se", "decay_power", "better_fit"])
     exponential, power = (linregress(x, -np.log(variances)) for x in (n_qubits, np.log(n_qubits)))
     return {

@@ -8,11 +8,13 @@ from qfin.bench.plateau import (
     Book,
     Gradients,
     bench_plateau,
+    books,
     decay,
     decoded_kernels,
     frame,
     node_probabilities,
     shared_pairs,
+    stock_days,
 )
 from qfin.born.starts import STARTS, start
 from qfin.exceptions import InputError
@@ -80,6 +82,8 @@ def test_fits_recover_an_exponential_and_a_power() -> None:
     assert (exponential["better_fit"], power["better_fit"]) == ("exponential", "power")
     assert power["decay_power"] == pytest.approx(2.0)
     assert decay(n[:2], n[:2])["decay_rate"] is None
+    stationary = decay(n, np.where(n == n[0], 0.0, np.exp(-n)))
+    assert set(stationary.values()) == {None}
 
 
 def test_bench_from_days_to_rows() -> None:
@@ -89,6 +93,12 @@ def test_bench_from_days_to_rows() -> None:
     assert all(row["grad_var"] > 0.0 and row["decay_rate"] is None for row in result["rows"])
     assert result["pauli_weights"][0]["mean_pauli_weight"] < 2.0
     assert bench_plateau((4,), days=(lambda columns: observations[:, columns], 3), limit_s=-1.0)["skipped"]
+
+
+def test_the_default_days_give_chains_that_are_not_the_ground_state() -> None:
+    days, n_assets = stock_days(1_000)
+    for chosen in books(4, 2, days, n_assets, seed=7):
+        assert abs(chosen.loader.state()[0]) ** 2 < 0.999
 
 
 def test_wrong_sizes_and_losses_are_refused() -> None:
