@@ -24,7 +24,7 @@ class GaussianScreen:
     def improvement(self, supports: BoolArray, values: FloatArray, candidates: BoolArray) -> FloatArray:
         """Expected improvement on the best value, in standard deviations of the normal scores regressed on."""
         best_first = np.argsort(values, kind="stable")[: self.max_rows]
-        rows, known = supports[best_first].astype(np.float64), values[best_first]
+        rows, known = supports[best_first], values[best_first]
         if known[0] == known[-1]:
             return np.zeros(len(candidates))
         known = _normal_scores(known)
@@ -33,7 +33,7 @@ class GaussianScreen:
         apart = _differences(rows, rows)
         fits = [self._fit(apart, known, reach * size) for reach in self.reaches]
         reach, (_, lower, solved) = max(zip(self.reaches, fits, strict=True), key=lambda item: item[1][0])
-        cross = np.exp(-_differences(candidates.astype(np.float64), rows) / (reach * size))
+        cross = np.exp(-_differences(candidates, rows) / (reach * size))
         mean = cross @ solved
         from scipy.linalg import solve_triangular
 
@@ -62,9 +62,11 @@ def _normal_scores(values: FloatArray) -> FloatArray:
     return np.asarray(ndtri((rankdata(values) - 0.5) / len(values)))
 
 
-def _differences(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Half the number of assets held by one of each pair only."""
-    return np.asarray(0.5 * (first.sum(axis=1)[:, None] + second.sum(axis=1)[None]) - first @ second.T)
+def _differences(first: BoolArray, second: BoolArray) -> FloatArray:
+    """Half the number of assets held by one of each pair only; exact in single precision, at half the time."""
+    first, second = first.astype(np.float32), second.astype(np.float32)
+    shared = (first @ second.T).astype(np.float64)
+    return np.asarray(0.5 * (first.sum(axis=1)[:, None] + second.sum(axis=1)[None]) - shared)
 
 
 def _expected_improvement(mean: FloatArray, deviation: FloatArray, best: float) -> FloatArray:

@@ -95,5 +95,7 @@ def new_rows(evaluator: Evaluation, supports: BoolArray) -> IntArray:
     """Indices, ascending, of the rows that are feasible, not evaluated yet and not repeated."""
     rows = np.flatnonzero(evaluator.problem.feasible(supports))
     rows = rows[~evaluator.known(supports[rows])]
-    _, first = np.unique(np.packbits(supports[rows], axis=1), axis=0, return_index=True)
-    return np.asarray(rows[np.sort(first)])
+    first: dict[bytes, int] = {}
+    for row, key in zip(rows.tolist(), np.packbits(supports[rows], axis=1), strict=True):
+        first.setdefault(key.tobytes(), row)
+    return np.array(list(first.values()), dtype=np.int64)
