@@ -90,6 +90,17 @@ def test_the_screen_ranks_unseen_supports() -> None:
     assert (gain >= 0.0).all()
 
 
+def test_the_screen_sees_ranks_and_no_scale() -> None:
+    rng = np.random.default_rng(8)
+    supports = random_supports(factor_problem(12, 4, 0.02), 60, rng)
+    values = rng.normal(size=40)
+    gain = GaussianScreen().improvement(supports[:40], values, supports[40:])
+    np.testing.assert_array_equal(
+        GaussianScreen().improvement(supports[:40], np.exp(3.0 * values), supports[40:]), gain
+    )
+    assert not np.array_equal(GaussianScreen().improvement(supports[:40], values**2, supports[40:]), gain)
+
+
 def test_the_screen_has_no_opinion_when_all_values_are_equal() -> None:
     supports = np.eye(5, dtype=bool)
     assert (GaussianScreen().improvement(supports, np.ones(5), supports) == 0.0).all()

@@ -1,6 +1,7 @@
 """The loop and its rivals: enumeration, budgets, boosters, ranges, rules, checkpoints."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,22 @@ def test_the_booster_starts_from_the_given_supports_and_says_who_found_the_best(
     assert (account.pool()[0][:8] == seeds).all()
     assert set(found) - {None} <= set(SOURCES[1:])
     assert any(found)
+
+
+def test_the_neighbours_of_the_best_are_candidates_where_a_screen_ranks_them() -> None:
+    """With nothing but random candidates, all that is evaluated in a step lies one exchange from the best by far."""
+    problem = small_problem(30, (4, 4))
+    shares = {}
+    for neighbourhood in (0, 1):
+        alone = GEOLoop(ProductGenerator(FOUR), mutation=0.0, exploration=1.0, oversampling=1)
+        solver = replace(alone, neighbourhood=neighbourhood)
+        account = evaluator(problem, 25)
+        state = solver.init(account, np.random.default_rng(6))
+        best, _ = account.best
+        solver.step(state, account, np.random.default_rng(7))
+        shares[neighbourhood] = np.mean((account.pool()[0][20:] & best).sum(axis=1) == 3)
+    assert shares[1] == 1.0
+    assert shares[0] < 0.5
 
 
 def test_patience_ends_a_run() -> None:
