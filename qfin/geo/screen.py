@@ -1,9 +1,9 @@
 """Screen: evaluated supports -> expected improvement of candidates, by a Gaussian process on shared assets.
 
-The kernel exp((|x ∩ x'| − ½|x| − ½|x'|) / reach) is the exponential of minus half the assets in which two supports
-differ: each asset counts alone, in pairs, in triples … with weights that fall with `reach`, the one of largest marginal
-likelihood. Of the values only the ranks count, as normal scores: a few bad supports do not set the scale on which the
-good ones are told apart (figures in `qfin.geo.loop`).
+The kernel is exp(−h / reach), h half the number of assets held by one of two supports only: each asset counts alone, in
+pairs, in triples … with weights that fall with `reach`, the one of largest marginal likelihood. Of the values regressed
+on only the ranks count, as normal scores: a few bad supports do not set the scale on which the good ones are told apart
+(figures in `qfin.geo.loop`).
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from qfin._types import BoolArray, FloatArray
 
 @dataclass(frozen=True)
 class GaussianScreen:
-    """Settings: how many evaluated supports are regressed on, the reaches tried (shares of the number held), noise."""
+    """Settings: how many evaluated supports are regressed on, the reaches tried (multiples of the number held), noise."""
 
     max_rows: int = 600
     reaches: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
