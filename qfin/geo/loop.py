@@ -1,9 +1,10 @@
 """The loop: seeds -> Boltzmann surrogate -> generator -> unseen feasible candidates -> evaluation -> pool.
 
-(Alcazar et al., 2101.06250.) A support is the set of names held. Stand-alone, the seeds are random; as a booster they come from any solver's pool.
+(Alcazar et al., 2101.06250.) A support is the set of names held. Stand-alone, the seeds are random; as a booster they
+come from any solver's pool.
 
-The defaults were chosen on three problems that are in no table of small budgets, 8 seeds each; mean gap in percent to the
-best known value after 100 and 300 calls: drawdown and lots of 10 of 89 weekly stocks (indtrack3), one λ of port2.
+The defaults were chosen on three problems that are in no table of small budgets, 8 seeds each; mean gap in percent to
+the best known value after 100 and 300 calls: drawdown and lots of 10 of 89 weekly stocks (indtrack3), one λ of port2.
 
 =====================================================================  ============  ============  ============
 settings                                                               drawdown      lots          port2
@@ -21,8 +22,8 @@ no other moves                                                         4.7, 1.5 
 =====================================================================  ============  ============  ============
 
 The lines below the bold one change it in the way they say, and are within its noise. A noise of the screen chosen by
-likelihood among 1e-3, 1e-2 and 1e-1 was worse after 300 calls on all of these, on crashes of 20 of 225 (indtrack5) and on
-value at risk of 10 of 89 (indtrack3).
+likelihood among 1e-3, 1e-2 and 1e-1 was worse after 300 calls on all of these, on crashes of 20 of 225 (indtrack5) and
+on value at risk of 10 of 89 (indtrack3).
 """
 
 from dataclasses import dataclass, field

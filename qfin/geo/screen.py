@@ -15,7 +15,7 @@ from qfin._types import BoolArray, FloatArray
 
 @dataclass(frozen=True)
 class GaussianScreen:
-    """Settings: how many evaluated supports are regressed on, the reaches tried (multiples of the number held), noise."""
+    """Settings: how many of the best supports are regressed on, reaches tried (multiples of the number held), noise."""
 
     max_rows: int = 600
     reaches: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
