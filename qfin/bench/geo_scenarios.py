@@ -1,4 +1,4 @@
-"""What mixed-integer programmes do not take: tail measures, paths, crashes and lots on real returns, equal calls.
+"""Objectives beyond mean and variance: tail measures, paths, crashes and lots on real returns, equal calls.
 
 Values are in the units of the objective (losses and drawdowns as shares of the book); the gap is to the best value that
 any solver of the comparison found, since no optimum is known.

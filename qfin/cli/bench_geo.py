@@ -53,7 +53,9 @@ _TITLES = {
 
 
 def geo(
-    task: Annotated[Task, typer.Option(help="The frontier, few calls, the generators, or what no programme takes.")],
+    task: Annotated[
+        Task, typer.Option(help="The frontier, few calls, the generators, or objectives beyond mean and variance.")
+    ],
     data: Annotated[
         Path,
         typer.Option(help="OR-Library folder with optima; for scenarios, booster, exact prices or an `indtrack` file."),
