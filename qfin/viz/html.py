@@ -15,7 +15,8 @@ window.qfinFigure = (id, wide, narrow) => {
   const config = { displaylogo: false, modeBarButtons: [["toImage", "resetScale2d"]] };
   const draw = () => {
     const { data, layout } = small.matches && narrow ? narrow : wide;
-    Plotly.react(element, data, { ...layout, dragmode: small.matches ? false : "zoom" }, config);
+    // Anew: what is updated in place keeps the other figure's titles where they were.
+    Plotly.newPlot(element, data, { ...structuredClone(layout), dragmode: small.matches ? false : "zoom" }, config);
   };
   draw();
   small.addEventListener("change", draw);

@@ -38,3 +38,24 @@ def test_report_is_drawn_whole_and_alone(browser: Any, make_run: Maker, width: i
     page.close()
     assert requests == [path.as_uri()]
     assert problems == []
+
+
+def test_a_figure_is_the_same_after_the_window_was_narrow(browser: Any, make_run: Maker) -> None:
+    """Titles of panels, as seen beside the plots; drawn in place they stayed where the narrow figure has them."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(build_report(make_run()).as_uri())
+    titles = (
+        "() => [...document.querySelectorAll('.js-plotly-plot .annotation-text')].map(text =>"
+        " [text.textContent, Math.round(text.getBoundingClientRect().x)])"
+    )
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 8")
+    page.wait_for_timeout(500)  # the observers of size have had their turn
+    seen = {}
+    for width in (1280, 390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_timeout(1_500)
+        before, seen[width] = seen.get(width), page.evaluate(titles)
+    page.close()
+    assert len(seen[1280]) > 10
+    assert before == seen[1280]
+    assert seen[390] != seen[1280]
