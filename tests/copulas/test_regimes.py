@@ -58,7 +58,7 @@ def test_weighted_ranks() -> None:
     ranks = module.weighted_ranks(u, np.array([1.0, 2.0, 1.0]))
     np.testing.assert_allclose(ranks, [[0.875, 0.125], [0.25, 0.75], [0.625, 0.375]])
     tied = module.weighted_ranks(np.array([[0.4], [0.2], [0.4], [0.9]]), np.ones(4))
-    np.testing.assert_allclose(tied[:, 0], [0.5, 0.125, 0.5, 0.875])
+    np.testing.assert_allclose(tied[:, 0], [0.375, 0.125, 0.625, 0.875])
 
 
 def test_stretches_cover_the_days_once_and_then_the_latest() -> None:
