@@ -122,7 +122,7 @@ def _graph(identifier: str, drawn: Any, description: str, style: str) -> Any:
 def empty(title: str, text: str, command: str = "") -> Any:
     """Nothing to show yet, and what to do about it."""
     code = [dmc.Code(command, block=True)] if command else []
-    return dmc.Alert(dmc.Stack([dmc.Text(text), *code], gap="xs"), title=title, color="blue", variant="light")
+    return dmc.Alert(dmc.Stack([dmc.Text(text), *code], gap="xs"), title=title, color="blue", variant="light", mb="md")
 
 
 def failure(error: InputError | str) -> Any:
