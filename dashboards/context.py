@@ -41,12 +41,12 @@ class Context:
         """A stored model, opened once; it is not changed by being used."""
         folder = self.run(run_id)
         with _opening:  # two users who open the same model wait for one reading
-            return _generator(folder.path, model, (folder.path / "record.json").stat().st_mtime_ns)
+            return _generator(folder.path, model, folder.written)
 
     def figures(self, run_id: str) -> dict[str, FigureBlock]:
         """The figures of a run's report by name, drawn once."""
         folder = self.run(run_id)
-        return _figures(folder.path, (folder.path / "record.json").stat().st_mtime_ns)
+        return _figures(folder.path, folder.written)
 
 
 _opening = Lock()

@@ -148,7 +148,7 @@ def register(app: dash.Dash, context: Context) -> None:
     )
     def look(first: str, second: str, run: str) -> Any:
         try:
-            written = (context.run(run).path / "record.json").stat().st_mtime_ns
+            written = context.run(run).written
             view = _view(context, run, written, first, second)
         except InputError as error:
             return failure(error)

@@ -111,7 +111,7 @@ def _answer(context: Context, run: str, written: int, model: str, event: str) ->
 
 def answered(context: Context, run: str, model: str, event: str) -> Answer:
     """The answer to one event; the same question has the same answer, and costs nothing the second time."""
-    written = (context.run(run).path / "record.json").stat().st_mtime_ns
+    written = context.run(run).written
     return _answer(context, run, written, model, " ".join(event.split()))
 
 
@@ -120,9 +120,8 @@ def stressed(context: Context, run: str, model: str, event: str, n: int) -> Stre
     if model not in MODELS:
         raise InputError(f"model: expected one of {', '.join(MODELS)}, received {model!r}")
     folder = context.run(run)
-    seed, written = folder.record["seed"], (folder.path / "record.json").stat().st_mtime_ns
-    baseline = _without_event(context, run, written, model, n)
-    return stress_scenarios(context.generator(run, model), event, n, rng=seed, baseline=baseline)
+    baseline = _without_event(context, run, folder.written, model, n)
+    return stress_scenarios(context.generator(run, model), event, n, rng=folder.record["seed"], baseline=baseline)
 
 
 @lru_cache(maxsize=_KEPT_BASELINES)

@@ -92,7 +92,7 @@ def like_card(context: Context, run: str, query: Query) -> Any:
 def _history(context: Context, run: str) -> pd.DataFrame:
     """Training days and test days."""
     folder = context.run(run)
-    return _histories(folder.path, (folder.path / "record.json").stat().st_mtime_ns)
+    return _histories(folder.path, folder.written)
 
 
 @lru_cache(maxsize=4)

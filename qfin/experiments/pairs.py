@@ -74,7 +74,7 @@ def pair_view(folder: RunFolder, first: str, second: str) -> PairView:
     if first == second:
         raise InputError(f"assets: expected two different ones, received {first} twice")
     columns = [assets.index(first), assets.index(second)]
-    written = (folder.path / "record.json").stat().st_mtime_ns
+    written = folder.written
     train, test = _days(folder.path, written)
     draws = {name: u[:, columns] for name, u in _draws(folder.path, written).items()}
     u_test = pseudo_observations(test[:, columns])

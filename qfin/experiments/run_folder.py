@@ -51,6 +51,11 @@ class RunFolder:
             raise InputError(f"{self.path / 'record.json'}: expected JSON, received: {error}") from None
         return content
 
+    @property
+    def written(self) -> int:
+        """When the record was last written, in ns: what is kept of a run in memory holds until then."""
+        return (self.path / "record.json").stat().st_mtime_ns
+
     def write_json(self, name: str, content: Any) -> Path:
         text = json.dumps(content, indent=2, allow_nan=False)
         return self.write_text(name, text + "\n")
